@@ -1,0 +1,1 @@
+"""The engine: runs stages, knows no botany."""

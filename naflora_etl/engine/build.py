@@ -1,0 +1,309 @@
+"""Run a stage: skip, slice, run, check, commit. The same five verbs for every stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel
+
+from naflora_etl.engine import progress
+from naflora_etl.engine.blobs import Blobs
+from naflora_etl.engine.contracts import check_table, conform, read_contract
+from naflora_etl.engine.folders import Folder
+from naflora_etl.engine.http import HttpClient
+from naflora_etl.engine.packs import Packs
+from naflora_etl.engine.receipts import Receipt, Receipts, digest_of, digest_path
+from naflora_etl.engine.stage import Stage
+from naflora_etl.engine.tables import clean_rows, count_issues, parquet_bytes, read_parquet, sha256_of
+from naflora_etl.engine.workspace import Workspace
+
+
+class BrokenPromise(Exception):
+    """A stage returned a table that breaks its contract or loses rows; the old table stays as it was."""
+
+
+@dataclass(frozen=True)
+class SliceJob:
+    """One slice of one stage: all that a worker, here or on another machine, needs to run it."""
+
+    stage: Stage
+    url: str
+    recipe: BaseModel
+    fingerprint: str
+    number: int
+    of: int
+
+    @property
+    def place(self) -> str:
+        """Folder of the parts that are being made."""
+        return f"tables/{self.stage.name}/{self.fingerprint[:12]}"
+
+    @property
+    def part(self) -> str:
+        """Name of the part that the slice makes."""
+        return f"part-{self.number:05d}.parquet"
+
+
+Mapper = Callable[[Callable[[SliceJob], str], Sequence[SliceJob]], Iterable[str]]
+
+
+def map_here(run: Callable[[SliceJob], str], jobs: Sequence[SliceJob]) -> Iterable[str]:
+    """Run the jobs in this process, one after the other; a slice keeps all cores busy by itself."""
+    return [run(job) for job in jobs]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where and with what a recipe is built."""
+
+    workspace: Workspace
+    recipe: BaseModel
+    mapper: Mapper = map_here
+    tell: Callable[[Receipt, bool], None] = field(default=lambda receipt, unchanged: None)
+
+
+def build_stage(stage: Stage, site: Site) -> Receipt:
+    """Bring one stage's table up to date and return its receipt.
+
+    Raises Fault for what a user can mend, BrokenPromise for a stage that breaks its contract.
+    """
+    started = time.monotonic()
+    receipts = Receipts(site.workspace)
+    inputs = _inputs(stage, site, receipts)
+    fingerprint = digest_of(inputs)
+    old = receipts.find(stage.name)
+    if old is not None and _still_holds(stage, site.workspace, old, fingerprint):
+        site.tell(old, True)
+        return old
+    if old is not None and old.fingerprint == fingerprint:
+        _forget_transient_parts(stage, site.workspace, old)
+    progress.current().begin(stage.name)
+    parts = _run_slices(stage, site, fingerprint, receipts)
+    receipt = _commit(stage, site.workspace, fingerprint, inputs, parts, time.monotonic() - started)
+    progress.current().end()
+    site.tell(receipt, False)
+    return receipt
+
+
+# skip
+
+
+def _inputs(stage: Stage, site: Site, receipts: Receipts) -> dict[str, Any]:
+    recipe = site.recipe
+    options = getattr(recipe, stage.name)
+    given = {name: _require(receipts, name, stage) for name in stage.reads}
+    inputs: dict[str, Any] = {
+        "stage": stage.name,
+        "version": stage.version,
+        "contract": read_contract(stage.name).digest,
+        "options": options.model_dump(mode="json"),
+        "also": {name: getattr(recipe, name).model_dump(mode="json") for name in stage.also},
+        "tables": {name: receipt.digest for name, receipt in given.items()},
+        "files": {path: digest_path(path) for path in (stage.files(options) if stage.files else ())},
+    }
+    if "recipe" in stage.uses:
+        inputs["recipe"] = recipe.model_dump(mode="json")
+    return inputs
+
+
+def _require(receipts: Receipts, name: str, stage: Stage) -> Receipt:
+    receipt = receipts.find(name)
+    if receipt is None:
+        raise BrokenPromise(f"{stage.name} reads {name}, which is not built; put it first in pipeline.py.")
+    return receipt
+
+
+def _still_holds(stage: Stage, workspace: Workspace, old: Receipt, fingerprint: str) -> bool:
+    return (
+        old.fingerprint == fingerprint
+        and not any(old.issues.get(issue) for issue in stage.transient)
+        and all(workspace.exists(path) for path in Receipts(workspace).parts(old))
+        and ("folder" not in stage.uses or workspace.exists(stage.name))
+    )
+
+
+def _forget_transient_parts(stage: Stage, workspace: Workspace, old: Receipt) -> None:
+    """Take away the parts that hold failures worth another try; the receipt goes first, so a crash loses nothing."""
+    workspace.remove(f"tables/{stage.name}/receipt.json")
+    for path in Receipts(workspace).parts(old):
+        if workspace.exists(path):
+            with workspace.open(path) as stream:
+                issues = set(count_issues(read_parquet(stream, columns=["issue"])))
+            if issues & stage.transient:
+                workspace.remove(path)
+
+
+# slice
+
+
+def _run_slices(stage: Stage, site: Site, fingerprint: str, receipts: Receipts) -> list[str]:
+    of = 1
+    if stage.slice_by is not None:
+        first = clean_rows(receipts.table(stage.reads[0]))
+        of = max(1, len(_cut(first, stage, getattr(site.recipe, stage.name))))
+    jobs = [SliceJob(stage, site.workspace.url, site.recipe, fingerprint, number, of) for number in range(of)]
+    there = set(site.workspace.names(jobs[0].place))
+    missing = [job for job in jobs if job.part not in there]
+    made = dict(zip((job.part for job in missing), site.mapper(run_slice, missing), strict=True))
+    return [made.get(job.part) or _named(job.part, site.workspace.read(f"{job.place}/{job.part}")) for job in jobs]
+
+
+def _cut(table: pa.Table, stage: Stage, options: Any) -> list[np.ndarray]:
+    """Return the row numbers of each slice: whole groups of `slice_by`, in order of first appearance."""
+    size = getattr(options, stage.rows_per_slice or "", table.num_rows)
+    if not table.num_rows:
+        return []
+    codes = table[stage.slice_by].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes))
+    slices, start, last = [], 0, 0
+    for end in ends:
+        if end - start > size and last > start:
+            slices.append(order[start:last])
+            start = last
+        last = int(end)
+    slices.append(order[start:])
+    return slices
+
+
+# run
+
+
+def run_slice(job: SliceJob) -> str:
+    """Run one slice of a stage and write its part; return the part's name and sha256."""
+    workspace, stage = Workspace(job.url), job.stage
+    receipts = Receipts(workspace)
+    tables = [clean_rows(receipts.table(name)) for name in stage.reads]
+    if stage.slice_by is not None and job.of > 0 and tables[0].num_rows:
+        tables[0] = tables[0].take(pa.array(_cut(tables[0], stage, getattr(job.recipe, stage.name))[job.number]))
+    effects = _effects(job, workspace, receipts)
+    options = {f"{name}_options": getattr(job.recipe, name) for name in stage.also}
+    made = stage.run(*tables, options=getattr(job.recipe, stage.name), **options, **effects)
+    table = _checked(stage, made, tables)
+    body = parquet_bytes(table)
+    workspace.write(f"{job.place}/{job.part}", body)
+    if "packs" in effects:
+        effects["packs"].clear_bench()
+    return _named(job.part, body)
+
+
+def _effects(job: SliceJob, workspace: Workspace, receipts: Receipts) -> dict[str, Any]:
+    makers: dict[str, Callable[[], Any]] = {
+        "http": lambda: HttpClient(getattr(job.recipe, "http")),  # noqa: B009 - the engine knows no recipe class
+        "blobs": lambda: Blobs(workspace),
+        "packs": lambda: Packs(workspace, f"{job.fingerprint[:12]}-{job.number:05d}"),
+        "folder": lambda: _begun(Folder(workspace, job.stage.name)),
+        "tables": lambda: Tables(receipts),
+        "slice": lambda: job.number,
+        "recipe": lambda: job.recipe,
+        "progress": lambda: _SliceProgress(job),
+    }
+    return {name: makers[name]() for name in job.stage.uses}
+
+
+def _begun(folder: Folder) -> Folder:
+    folder.begin()
+    return folder
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Whole committed tables, set-aside rows too, for a stage that tells about all of them."""
+
+    receipts: Receipts
+
+    def whole(self, name: str) -> pa.Table:
+        """Return every row of a committed table."""
+        return self.receipts.table(name)
+
+    def receipt(self, name: str) -> Receipt | None:
+        """Return the receipt of a committed table."""
+        return self.receipts.find(name)
+
+
+@dataclass(frozen=True)
+class _SliceProgress:
+    job: SliceJob
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        where = f"slice {self.job.number + 1} of {self.job.of} " if self.job.of > 1 else ""
+        progress.current()(done, total, where + note)
+
+
+# check
+
+
+def _checked(stage: Stage, made: pa.Table, given: list[pa.Table]) -> pa.Table:
+    contract = read_contract(stage.name)
+    table = conform(made, contract)
+    faults = check_table(table, contract)
+    if stage.accounts_for and not faults:
+        faults = _lost(stage, table, given[0])
+    if faults:
+        raise BrokenPromise(f"stage {stage.name} breaks its promises; nothing was written:\n  " + "\n  ".join(faults))
+    return table
+
+
+def _lost(stage: Stage, table: pa.Table, given: pa.Table) -> list[str]:
+    key = stage.accounts_for
+    wanted = pc.unique(given[key]).drop_null()
+    lost = wanted.filter(pc.invert(pc.is_in(wanted, pc.unique(table[key].combine_chunks()))))
+    if not len(lost):
+        return []
+    return [f"{stage.name}: {len(lost)} of {len(wanted)} given {key} did not come back, first {lost[0].as_py()}."]
+
+
+# commit
+
+
+def _commit(
+    stage: Stage, workspace: Workspace, fingerprint: str, inputs: dict[str, Any], parts: list[str], seconds: float
+) -> Receipt:
+    receipts = Receipts(workspace)
+    folder = fingerprint[:12]
+    receipt = Receipt(stage.name, fingerprint, tuple(f"{folder}/{part}" for part in parts), 0, 0, inputs=_plain(inputs))
+    table = pa.concat_tables([_part(workspace, path) for path in receipts.parts(receipt)])
+    faults = check_table(table, read_contract(stage.name)) if len(parts) > 1 else []
+    if faults:
+        workspace.remove(f"tables/{stage.name}/{folder}")
+        raise BrokenPromise(f"stage {stage.name} breaks its promises:\n  " + "\n  ".join(faults))
+    if "folder" in stage.uses:
+        workspace.remove(f"tables/{stage.name}/receipt.json")  # the old table must not vouch for the new folder
+        Folder(workspace, stage.name).commit()
+    issues = count_issues(table)
+    given = clean_rows(receipts.table(stage.reads[0])).num_rows if stage.reads else table.num_rows
+    receipt = Receipt(
+        stage=stage.name,
+        fingerprint=fingerprint,
+        parts=receipt.parts,
+        rows=table.num_rows,
+        clean=table.num_rows - sum(issues.values()),
+        issues=issues,
+        given=given,
+        inputs=receipt.inputs,
+        seconds=round(seconds, 3),
+    )
+    receipts.write(receipt)
+    for name in workspace.names(f"tables/{stage.name}"):
+        if name not in ("receipt.json", folder):
+            workspace.remove(f"tables/{stage.name}/{name}")
+    return receipt
+
+
+def _part(workspace: Workspace, path: str) -> pa.Table:
+    with workspace.open(path) as stream:
+        return read_parquet(stream)
+
+
+def _named(part: str, body: bytes) -> str:
+    return f"{part}:{sha256_of(body)}"
+
+
+def _plain(inputs: dict[str, Any]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else digest_of(value) for name, value in inputs.items()}

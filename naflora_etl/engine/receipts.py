@@ -1,0 +1,110 @@
+"""What was built, from what, how many rows: the receipt is written last, and a table without one does not exist."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.tables import read_parquet
+from naflora_etl.engine.workspace import Workspace, telling
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A table that was committed."""
+
+    stage: str
+    fingerprint: str
+    """Digest of all that the table was made from."""
+    parts: tuple[str, ...]
+    """Its Parquet files, in order, each with its sha256 after a colon."""
+    rows: int
+    clean: int
+    issues: dict[str, int] = field(default_factory=dict)
+    given: int = 0
+    """Clean rows of the first table that the stage read."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Fingerprints and digests that went into the fingerprint, to say what changed."""
+    seconds: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """Digest of the table's content."""
+        return digest_of(self.parts)
+
+
+def digest_of(value: Any) -> str:
+    """Return the sha256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def digest_path(path: str) -> str:
+    """Return the sha256 of a local file, or of a folder's files with their names; Fault when it is not there."""
+    place = Path(path)
+    if not place.exists():
+        raise Fault(f"{path}: no such file or folder, though the recipe names it.")
+    digest = hashlib.sha256()
+    files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
+    with telling(path):
+        for file in files:
+            try:
+                if place.is_dir():
+                    digest.update(f"{file.relative_to(place)}\0{file.stat().st_size}\0".encode())
+                with file.open("rb") as stream:
+                    while block := stream.read(1 << 20):
+                        digest.update(block)
+            except PermissionError:
+                raise Fault(f"{file} may not be read; give yourself the right to read it.") from None
+    return digest.hexdigest()
+
+
+class Receipts:
+    """The receipts of a workspace, and the tables they vouch for."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def find(self, stage: str) -> Receipt | None:
+        """Return the receipt of a stage's table, or None when the table does not exist."""
+        path = f"tables/{stage}/receipt.json"
+        if not self.workspace.exists(path):
+            return None
+        try:
+            values = json.loads(self.workspace.read(path))
+            return Receipt(**{**values, "parts": tuple(values["parts"])})
+        except (ValueError, TypeError, KeyError):
+            raise Fault(f"{self.workspace.at(path)} is not a receipt; remove it, and the stage runs again.") from None
+
+    def write(self, receipt: Receipt) -> None:
+        """Commit a table: from this moment it exists."""
+        body = json.dumps(asdict(receipt), indent=2, ensure_ascii=False)
+        self.workspace.write(f"tables/{receipt.stage}/receipt.json", body.encode())
+
+    def parts(self, receipt: Receipt) -> Iterator[str]:
+        """Yield the paths of a table's Parquet files."""
+        for part in receipt.parts:
+            yield f"tables/{receipt.stage}/{part.split(':')[0]}"
+
+    def table(self, stage: str) -> pa.Table:
+        """Return a committed table, all its rows; Fault when it does not exist or was damaged."""
+        receipt = self.find(stage)
+        if receipt is None:
+            raise Fault(f"{self.workspace.root} has no table {stage} yet; run `naflora build` first.")
+        tables = []
+        for path in self.parts(receipt):
+            try:
+                with self.workspace.open(path) as stream:
+                    tables.append(read_parquet(stream))
+            except (OSError, pa.ArrowInvalid):
+                raise Fault(
+                    f"{self.workspace.at(path)} is missing or damaged; remove tables/{stage}/receipt.json there, "
+                    "and the next build makes the table again."
+                ) from None
+        return pa.concat_tables(tables)

@@ -1,0 +1,59 @@
+"""Parquet in, Parquet out, DuckDB over it: the only home of both."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+
+def write_parquet(table: pa.Table, stream: IO[bytes]) -> None:
+    """Write `table` to `stream` as zstd Parquet; the same table gives the same bytes."""
+    pq.write_table(table, stream, compression="zstd", compression_level=3, row_group_size=131_072)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Return `table` as the bytes of a Parquet file."""
+    stream = io.BytesIO()
+    write_parquet(table, stream)
+    return stream.getvalue()
+
+
+def read_parquet(source: str | Path | IO[bytes], columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file from a local path or an open binary stream."""
+    return pq.read_table(source if hasattr(source, "read") else str(source), columns=columns, partitioning=None)
+
+
+def query_tables(sql: str, parameters: Sequence[Any] = (), **tables: pa.Table) -> pa.Table:
+    """Run one DuckDB query over Arrow tables that it names; no file, no shared connection."""
+    with duckdb.connect(":memory:") as connection:
+        for name, table in tables.items():
+            connection.register(name, table)
+        return connection.execute(sql, list(parameters)).to_arrow_table()
+
+
+def clean_rows(table: pa.Table) -> pa.Table:
+    """Return the rows whose issue is null; a table without the column is clean throughout."""
+    if "issue" not in table.column_names:
+        return table
+    return table.filter(pc.is_null(table["issue"]))
+
+
+def count_issues(table: pa.Table) -> dict[str, int]:
+    """Return how many rows carry each issue, the most frequent first, ties by name."""
+    if "issue" not in table.column_names:
+        return {}
+    counts = table["issue"].drop_null().value_counts().to_pylist()
+    return {row["values"]: row["counts"] for row in sorted(counts, key=lambda row: (-row["counts"], row["values"]))}
+
+
+def sha256_of(data: bytes) -> str:
+    """Return the sha256 of `data` in hex."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,58 @@
+"""Every reason why a row is set aside, a sentence each.
+
+A row whose `issue` is null is clean. A row is never dropped: it keeps its key and carries one of these names.
+"""
+
+from __future__ import annotations
+
+ISSUES: dict[str, str] = {
+    # checklist, taxa
+    "CHECKLIST_ROW_UNREADABLE": "The row has no name, or not the columns its header promises.",
+    "BACKBONE_ROW_UNREADABLE": "The row has not the columns its header promises, or lacks its id, genus or status.",
+    "BACKBONE_ROW_REPEATED": "An earlier row of the backbone has the same identifier.",
+    "RANK_NOT_WANTED": "The name is not at a rank that the recipe asks for (a genus, a family, a variety).",
+    "FAMILY_NOT_WANTED": "The name's family is not one that the recipe asks for.",
+    "NAME_UNPARSABLE": "The name could not be read as a botanical name.",
+    "NAME_DOUBTFUL": "The name is qualified (cf., aff., ?, auct.), so no taxon is sure.",
+    "NAME_NOT_FOUND": "No name of the backbone is like it.",
+    "NAME_AMBIGUOUS": "Several names of the backbone fit and lead to different accepted taxa.",
+    "NAME_UNPLACED": "The name is in the backbone, which gives it no accepted taxon.",
+    "NAME_IS_HYBRID_FORMULA": "The name is a formula of parents, which no single taxon answers.",
+    # harvest, records
+    "SOURCE_UNREACHABLE": "The aggregator gave no usable answer after every retry.",
+    "SOURCE_UNREADABLE": "The aggregator's answer, or the archive, could not be read.",
+    "SOURCE_CEILING": "The aggregator serves no more pages of this query; what lies beyond was not read.",
+    "NO_RECORDS": "No aggregator has a record of this taxon.",
+    "NO_IMAGE": "The record has no image, or only a web page where one should be.",
+    "NOT_A_SPECIMEN": "The record is not a preserved specimen.",
+    "NAME_NOT_ON_CHECKLIST": "The record's name does not lead to a taxon of the checklist.",
+    "OUTSIDE_REGION": "The record comes from a country that the recipe does not ask for.",
+    "URL_UNUSABLE": "The image's address is not an http(s) URL.",
+    "LICENSE_UNKNOWN": "The licence is missing or could not be understood.",
+    "LICENSE_NOT_ALLOWED": "The licence is not one that the recipe allows.",
+    "DUPLICATE_RECORD": "Another row holds the same image of the same taxon.",
+    "IMAGE_OF_SEVERAL_TAXA": "Records of different taxa share this image, so its label is unsure.",
+    # selection
+    "HOST_NOT_CHOSEN": "The image lies on a server that was not chosen.",
+    "OVER_CAP": "Its species has enough images and spares without it.",
+    # images
+    "SPARE_NOT_NEEDED": "A spare that no failure called for.",
+    "ADDRESS_REFUSED": "The address leads to a private or loopback network that the recipe does not name.",
+    "ROBOTS_DISALLOWED": "The server's robots.txt, or a header of its answer, asks machines to stay away.",
+    "HTTP_BLOCKED": "The server refused us (401, 403, 451): ask its owner, do not evade.",
+    "HTTP_GONE": "The server has no such image (404, 410).",
+    "HTTP_ERROR": "The server answered with another error that trying again will not mend.",
+    "HOST_TROUBLE": "The server was overloaded or out of reach at every try; another build will ask again.",
+    "NOT_AN_IMAGE": "The answer was not an image (HTML, SVG, text, or nothing).",
+    "IMAGE_DAMAGED": "The image is cut short or cannot be decoded.",
+    "IMAGE_TOO_LARGE": "The image has more bytes or pixels than the recipe allows.",
+    "IMAGE_TOO_SMALL": "The image is smaller than the recipe allows.",
+    # split, shards
+    "TOO_FEW_IMAGES": "Its species has fewer images than the recipe's minimum, or too few to split.",
+    "DUPLICATE_IMAGE": "Another image has the very same bytes.",
+    "IMAGE_IN_SEVERAL_CLASSES": "Images with the very same bytes stand in different classes.",
+    "PACK_DAMAGED": "The stored image is missing or does not have the bytes it was stored with.",
+}
+
+# Another build asks again for these, and for these alone.
+TRANSIENT: frozenset[str] = frozenset({"SOURCE_UNREACHABLE", "HOST_TROUBLE"})
