@@ -21,9 +21,11 @@ ISSUES: dict[str, str] = {
     # harvest, records
     "SOURCE_UNREACHABLE": "The aggregator gave no usable answer after every retry.",
     "SOURCE_UNREADABLE": "The aggregator's answer, or the archive, could not be read.",
-    "SOURCE_CEILING": "The aggregator serves no more pages of this query; what lies beyond was not read.",
+    "SOURCE_CEILING": "Paging ended at the aggregator's ceiling or the recipe's; what lies beyond was not read.",
+    "NAME_NOT_IN_SOURCE": "The aggregator's taxonomy has no exact match of the name, so no records were asked for.",
     "NO_RECORDS": "No aggregator has a record of this taxon.",
     "NO_IMAGE": "The record has no image, or only a web page where one should be.",
+    "IMAGE_WITHOUT_RECORD": "The specimen record of the image is not there, so its label is unknown.",
     "NOT_A_SPECIMEN": "The record is not a preserved specimen.",
     "NAME_NOT_ON_CHECKLIST": "The record's name does not lead to a taxon of the checklist.",
     "OUTSIDE_REGION": "The record comes from a country that the recipe does not ask for.",

@@ -1,0 +1,1 @@
+"""Names: strings in, verdicts out."""

@@ -1,0 +1,129 @@
+"""The backbone laid out for looking up: each name is one integer, sorted, so that the names of a genus lie together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naflora_etl.names.spelling import fold_word
+
+_BITS = 21  # for each of genus, epithet, infraspecific epithet: two million different words, 63 bits a name
+_MOST_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A folded epithet and its number in the index."""
+
+    text: str
+    code: int
+
+
+class BackboneIndex:
+    """Rows of a backbone by the folded words of their names; a row is a position in the table it was made from.
+
+    Holds two integers a row and each distinct word once, so 1.4 million names take about 100 MB beside the table.
+    """
+
+    def __init__(self, wcvp: pa.Table) -> None:
+        self.table = wcvp.combine_chunks()
+        self._genera: dict[str, int] = {"": 0}
+        self._words: dict[str, int] = {"": 0}
+        genus = _encode(self.table["genus"], self._genera)
+        species = _encode(self.table["species"], self._words)
+        infraspecies = _encode(self.table["infraspecies"], self._words)
+        if max(len(self._genera), len(self._words)) > 1 << _BITS:
+            raise OverflowError(f"the backbone holds more than {1 << _BITS:,} different words")
+        keys = (genus << 2 * _BITS) | (species << _BITS) | infraspecies
+        self._order: npt.NDArray[np.int64] = np.argsort(keys, kind="stable")
+        self._keys: npt.NDArray[np.int64] = keys[self._order]
+        # Few words stand in these columns, so they are kept as numbers too.
+        self._status = self.table["taxon_status"].dictionary_encode().combine_chunks()
+        self._rank = self.table["taxon_rank"].dictionary_encode().combine_chunks()
+        accepted = pc.index_in(self.table["accepted_plant_name_id"], value_set=_whole(self.table["plant_name_id"]))
+        self._accepted: npt.NDArray[np.int64] = _whole(accepted).fill_null(-1).cast(pa.int64()).to_numpy()
+        self._spellings = list(self._words)
+        self._genus_names = list(self._genera)
+        self._epithets: dict[int, list[Word]] = {}
+        self._like_genera: dict[str, list[str]] = {}
+
+    def like_genera(self, genus: str, choose: Callable[[str, list[str]], list[str]]) -> list[str]:
+        """Return what `choose` chooses for a folded genus out of all of them; asked once, as names share genera."""
+        if genus not in self._like_genera:
+            self._like_genera[genus] = choose(genus, self._genus_names)
+        return self._like_genera[genus]
+
+    def find(self, genus: str, epithet: str = "", infraspecific: str = "") -> list[int]:
+        """Return the rows whose words fold to these (already folded) ones, in the order of the table."""
+        codes = self._genera.get(genus), self._words.get(epithet), self._words.get(infraspecific)
+        if None in codes:
+            return []
+        key = (codes[0] << 2 * _BITS) | (codes[1] << _BITS) | codes[2]  # type: ignore[operator]
+        first, last = np.searchsorted(self._keys, [key, key + 1])
+        return [int(row) for row in self._order[first:last]]
+
+    def epithets(self, genus: str) -> list[Word]:
+        """Return the distinct species epithets under a folded genus; empty if there is no such genus."""
+        code = self._genera.get(genus)
+        if code is None:
+            return []
+        if code not in self._epithets:
+            first, last = np.searchsorted(self._keys, [code << 2 * _BITS, (code + 1) << 2 * _BITS])
+            codes = np.unique((self._keys[first:last] >> _BITS) & ((1 << _BITS) - 1))
+            self._epithets[code] = [Word(self._spellings[word], int(word)) for word in codes if word]
+        return self._epithets[code]
+
+    def infraspecific(self, genus: str, epithet: str) -> list[Word]:
+        """Return the distinct infraspecific epithets under a folded species."""
+        start = (self._genera[genus] << 2 * _BITS) | (self._words[epithet] << _BITS)
+        first, last = np.searchsorted(self._keys, [start + 1, start + (1 << _BITS)])
+        codes = np.unique(self._keys[first:last] & ((1 << _BITS) - 1))
+        return [Word(self._spellings[word], int(word)) for word in codes]
+
+    def text(self, row: int, column: str) -> str | None:
+        """Return one cell."""
+        value: str | None = self.table[column][row].as_py()
+        return value
+
+    def status(self, row: int) -> str:
+        """Return the taxon_status of a row."""
+        value: str = self._status[row].as_py()
+        return value
+
+    def rank(self, row: int) -> str:
+        """Return the taxon_rank of a row."""
+        value: str = self._rank[row].as_py()
+        return value
+
+    def is_hybrid(self, row: int) -> bool:
+        """Say whether the row's name bears a hybrid mark at genus or species."""
+        return self.text(row, "genus_hybrid") is not None or self.text(row, "species_hybrid") is not None
+
+    def accepted(self, row: int) -> int | None:
+        """Return the row that a name leads to; None if to none, to an id that is not there, or round in a ring."""
+        for _ in range(_MOST_STEPS):
+            following = int(self._accepted[row])
+            if following == row:
+                return row
+            if following < 0:
+                return None
+            row = following
+        return None
+
+
+def _encode(column: pa.ChunkedArray, codes: dict[str, int]) -> npt.NDArray[np.int64]:
+    """Return each cell's number in `codes`, which grows by the folded words that it has not yet; null is 0."""
+    encoded = _whole(column).dictionary_encode()
+    spellings = encoded.dictionary.to_pylist()
+    numbers = np.array([codes.setdefault(fold_word(word), len(codes)) for word in spellings] + [0], np.int64)
+    taken: npt.NDArray[np.int64] = numbers[encoded.indices.fill_null(len(spellings)).to_numpy()]
+    return taken
+
+
+def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

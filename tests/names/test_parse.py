@@ -1,0 +1,136 @@
+"""A document of names as they are written, and of what is read in them."""
+
+import pytest
+
+from naflora_etl.names.parse import parse_name
+
+CANONICAL = {
+    # as written -> canonical
+    "Abies alba": "Abies alba",
+    "Abies alba Mill.": "Abies alba",
+    "Abdra aprica (Beadle) Al-Shehbaz, M. Koch & Jordon-Thaden": "Abdra aprica",
+    "Phlox maculata L. var. maculata": "Phlox maculata var. maculata",
+    "Amsonia tabernaemontana Walter var. salicifolia (Pursh) Woodson": "Amsonia tabernaemontana var. salicifolia",
+    "Selaginella arenicola Underw. ssp. riddellii (Van Eselt.) R. Tryon": "Selaginella arenicola subsp. riddellii",
+    "Abies balsamea fo. phanerolepis (Fernald) Rehder": "Abies balsamea f. phanerolepis",
+    "Senecio fuchsii C.C.Gmel. subsp. fuchsii var. expansus (Boiss. & Heldr.) Hayek": "Senecio fuchsii var. expansus",
+    "Poa pratensis proles angustifolia": "Poa pratensis proles angustifolia",
+    "Aspicilia desertorum desertorum": "Aspicilia desertorum desertorum",
+    # hybrids
+    "Equisetum ×ferrissii Clute (pro sp.) [hyemale × laevigatum]": "Equisetum × ferrissii",
+    "Salvia x superba Stapf": "Salvia × superba",
+    "×Hoodiapelia": "× Hoodiapelia",
+    "xHeucherella tiarelloides": "× Heucherella tiarelloides",
+    "Poa × coarctata var. montana (Gaudin) DC.": "Poa × coarctata var. montana",
+    # authors that look like epithets or ranks
+    "Platanthera flava (L.) Lindl. f. albiflora Rchb. f.": "Platanthera flava f. albiflora",
+    "Polypodium vulgare L. f. ex Hook. f.": "Polypodium vulgare",
+    "Carex alba von Humboldt": "Carex alba",
+    "Myosotis alba de Candolle ex Nutt.": "Myosotis alba",
+    "Serjania meridionalis Cambess. var. o'donelli F.A. Barkley": "Serjania meridionalis var. odonelli",
+    # spelling, case and spaces
+    "Isoëtes asplundii H. P. Fuchs": "Isoetes asplundii",
+    "Döringia alba": "Doeringia alba",
+    "Macromitrium st.-johnii E. B. Bartram": "Macromitrium st-johnii",
+    "Oxalis_barrelieri": "Oxalis barrelieri",
+    "  Abies \u00a0 alba  ": "Abies alba",
+    "ABIES ALBA MILL.": "Abies alba",
+    "abies alba": "Abies alba",
+    "<i>Abies alba</i> Mill.": "Abies alba",
+    # what is not a part of the name
+    "Rosa 'Peace'": "Rosa",
+    "Acer rubrum 'Red Sunset'": "Acer rubrum",
+    "Daphnia (Daphnia) magna Straus": "Daphnia magna",
+    "Triticum repens var. vulgäre": "Triticum repens var. vulgaere",
+}
+
+
+@pytest.mark.parametrize(("written", "canonical"), CANONICAL.items(), ids=CANONICAL)
+def test_the_name_without_its_authors(written: str, canonical: str) -> None:
+    parsed = parse_name(written)
+    assert parsed.reason is None
+    assert parsed.canonical == canonical
+
+
+@pytest.mark.parametrize(
+    ("written", "authors"),
+    {
+        "Abies alba Mill.": "Mill.",
+        "Abies alba": None,
+        "Phlox maculata L. var. maculata": "L.",
+        "Amsonia tabernaemontana Walter var. salicifolia (Pursh) Woodson": "(Pursh) Woodson",
+        "Equisetum ×ferrissii Clute (pro sp.) [hyemale × laevigatum]": "Clute",
+        "Mycosphaerella eryngii(Fr. ex Duby) Johanson ex Oudem.": "(Fr. ex Duby) Johanson ex Oudem.",
+        "Adenophora Fisch.": "Fisch.",
+    }.items(),
+)
+def test_the_authors_are_those_of_the_lowest_name(written: str, authors: str | None) -> None:
+    assert parse_name(written).authorship == authors
+
+
+@pytest.mark.parametrize(
+    ("written", "rank"),
+    {
+        "Apiaceae": "Family",
+        "Asterales": "Order",
+        "Poa": "Genus",
+        "Arctopoa sect. Arctopoa": "Infrageneric",
+        "Poa annua": "Species",
+        "Poa annua subsp. exilis": "Subspecies",
+        "Poa annua var. exilis": "Variety",
+        "Poa annua forma exilis": "Form",
+        "Poa annua exilis": "Infraspecific",
+    }.items(),
+)
+def test_the_rank(written: str, rank: str) -> None:
+    assert parse_name(written).rank == rank
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Abies alba × Abies nordmanniana",
+        "Salix alba L. × fragilis L.",
+        "Agrostis L. × Polypogon Desf.",
+        "Cytisus purpureus + Laburnum anagyroides",
+        "Quercus ×",
+        "Salix alba x S. fragilis",
+    ],
+)
+def test_a_formula_of_parents_is_told_from_a_named_hybrid(written: str) -> None:
+    assert parse_name(written).is_hybrid_formula
+    assert not parse_name("Poa × nannfeldtii Nosov").is_hybrid_formula
+
+
+@pytest.mark.parametrize(
+    ("written", "qualifier"),
+    {
+        "Carex cf. alba": "cf.",
+        "Carex aff. alba Scop.": "aff.",
+        "Carex alba ?": "?",
+        "Carex sp.": "sp.",
+        "Carex spp. novae": "sp.",
+        "Carex alba auct. non Scop.": "auct.",
+        "Carex alba sensu lato": None,
+        "Carex alba Scop.": None,
+    }.items(),
+)
+def test_a_doubt_is_kept(written: str, qualifier: str | None) -> None:
+    assert parse_name(written).qualifier == qualifier
+
+
+@pytest.mark.parametrize(
+    "written", ["", "   ", "123", "A. alba", "Unidentified plant", "None recorded", "\u0000", "×", "?!"]
+)
+def test_what_is_no_name_says_so(written: str) -> None:
+    assert parse_name(written).reason
+
+
+def test_authors_from_a_column_of_their_own_win() -> None:
+    assert parse_name("Abies alba", "Mill.").authorship == "Mill."
+    assert parse_name("Abies alba L.", "Mill.").authorship == "Mill."
+    assert parse_name("Abies alba L.", "").authorship == "L."
+
+
+def test_cultivar() -> None:
+    assert parse_name("Acer rubrum 'Red Sunset'").cultivar == "Red Sunset"
