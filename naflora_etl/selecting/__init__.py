@@ -1,0 +1,1 @@
+"""Selecting: counts in, choices out."""

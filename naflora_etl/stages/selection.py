@@ -1,0 +1,66 @@
+"""selection: choose which specimen images to download.
+
+reads   records
+writes  selection      one row per image: chosen, spare, or set aside with a reason
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naflora_etl.engine.stage import Stage
+from naflora_etl.recipe import SelectionOptions
+from naflora_etl.selecting.draw import rank_images
+from naflora_etl.selecting.servers import choose_servers
+
+
+def select_images(records: pa.Table, *, options: SelectionOptions) -> pa.Table:
+    """Choose servers, then rank each species' images on them; up to the cap chosen, then spares, the rest set aside.
+
+    Each row of `records` is one unique image. The servers are chosen by unique images per species and host. What is
+    left of a species below the minimum stays in: downloads decide, so `split` sets it aside.
+    """
+    images = records.select(["image_key", "taxon_id", "specimen_key", "gathering_key", "image_url", "host"])
+    counts = images.group_by(["taxon_id", "host"]).aggregate([([], "count_all")]).rename_columns(
+        ["taxon_id", "host", "n"]
+    )
+    choice = choose_servers(
+        counts,
+        servers=options.servers,
+        threshold=options.threshold,
+        cap=options.cap,
+        require=options.require_hosts,
+        exclude=options.exclude_hosts,
+    )
+    on_chosen = pc.is_in(images["host"], pa.array(choice.hosts, pa.string()))
+    table = pa.concat_tables([
+        _ranked(images.filter(on_chosen), options),
+        _left_out(images.filter(pc.invert(on_chosen))),
+    ])
+    return table.sort_by([("taxon_id", "ascending"), ("rank", "ascending"), ("image_key", "ascending")])
+
+
+def _ranked(images: pa.Table, options: SelectionOptions) -> pa.Table:
+    """Append role, rank and issue: what comes after cap and spares has neither role nor rank."""
+    rank = pa.array(rank_images(images["taxon_id"], images["specimen_key"], images["image_key"], seed=options.seed))
+    in_cap = pc.less_equal(rank, options.cap)
+    kept = pc.less_equal(rank, options.cap + options.spares)
+    nothing = pa.nulls(len(rank), pa.string())
+    role = pc.if_else(kept, pc.if_else(in_cap, "chosen", "spare"), nothing)
+    issue = pc.if_else(kept, nothing, "OVER_CAP")
+    return _append(images, role, pc.if_else(kept, rank, pa.scalar(None, pa.int64())), issue)
+
+
+def _left_out(images: pa.Table) -> pa.Table:
+    """Append role, rank and issue to images on servers that were not chosen."""
+    rows = len(images)
+    issue = pa.repeat("HOST_NOT_CHOSEN", rows)
+    return _append(images, pa.nulls(rows, pa.string()), pa.nulls(rows, pa.int64()), issue)
+
+
+def _append(images: pa.Table, role: pa.Array, rank: pa.Array, issue: pa.Array) -> pa.Table:
+    return images.append_column("role", role).append_column("rank", rank).append_column("issue", issue)
+
+
+STAGE = Stage("selection", reads=("records",), run=select_images, accounts_for="image_key")
