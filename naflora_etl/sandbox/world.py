@@ -1,0 +1,102 @@
+"""The small world: made from a seed, of any size; names at once, specimens when somebody asks for them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+
+from naflora_etl.recipe import SandboxOptions
+from naflora_etl.sandbox.flora import Flora, TaxonName, grow_flora
+from naflora_etl.sandbox.gatherings import Specimen, gather
+from naflora_etl.sandbox.herbaria import Host, hosts_of
+
+WORLD_VERSION = 1  # raised when the same options make another world
+GBIF_ADDRESS = "127.10.0.1"
+IDIGBIO_ADDRESS = "127.10.0.2"
+SPECIES_KEPT = 2_000  # whose specimens stay in memory
+
+
+@dataclass(frozen=True)
+class World:
+    """All that the sandbox's servers know."""
+
+    options: SandboxOptions
+    flora: Flora
+    hosts: tuple[Host, ...]
+    _gathered: dict[int, tuple[Specimen, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def gbif_api(self) -> str:
+        """Root of the GBIF look-alike."""
+        return f"http://{GBIF_ADDRESS}:{self.options.port}"
+
+    @property
+    def idigbio_api(self) -> str:
+        """Root of the iDigBio look-alike."""
+        return f"http://{IDIGBIO_ADDRESS}:{self.options.port}"
+
+    @property
+    def digest(self) -> str:
+        """What tells this world from every other."""
+        return digest_options(self.options)
+
+    def specimens(self, species: int) -> tuple[Specimen, ...]:
+        """Return the specimens of a species, observations included."""
+        if species not in self._gathered:
+            if len(self._gathered) >= SPECIES_KEPT:
+                self._gathered.clear()
+            options, plant = self.options, self.flora.species[species]
+            self._gathered[species] = gather(options.seed, self.flora, self.hosts, plant, options.specimens_per_species)
+        return self._gathered[species]
+
+    def all_specimens(self) -> Iterator[Specimen]:
+        """Yield every specimen, species by species."""
+        for plant in self.flora.species:
+            yield from self.specimens(plant.index)
+
+    def find_specimen(self, species: int, index: int) -> Specimen | None:
+        """Return one specimen; None where there is no such."""
+        if not 0 <= species < len(self.flora.species):
+            return None
+        found = self.specimens(species)
+        return found[index] if 0 <= index < len(found) else None
+
+    def find_barcode(self, barcode: str) -> Specimen | None:
+        """Return the specimen that bears a barcode; None where there is no such."""
+        digits = barcode.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        if not digits.isdigit() or len(digits) < 9:
+            return None
+        found = self.find_specimen(int(digits[:-4]), int(digits[-4:]))
+        return found if found is not None and found.barcode == barcode else None
+
+    @cached_property
+    def names_by_key(self) -> dict[str, TaxonName]:
+        """Every name by its key, the Catalogue of Life's and the Backbone's."""
+        names = list(self.flora.names())
+        return {name.key: name for name in names} | {str(name.backbone_key): name for name in names}
+
+    @cached_property
+    def names_by_canonical(self) -> dict[str, tuple[TaxonName, ...]]:
+        """Every name by its text without authors and hybrid mark; homonyms together."""
+        found: dict[str, list[TaxonName]] = defaultdict(list)
+        for name in self.flora.names():
+            found[name.canonical.replace("× ", "")].append(name)
+        return {canonical: tuple(names) for canonical, names in found.items()}
+
+    @cached_property
+    def names_by_id(self) -> dict[str, TaxonName]:
+        """Every name by its identifier in the names table."""
+        return {name.name_id: name for name in self.flora.names()}
+
+
+def build_world(options: SandboxOptions) -> World:
+    """Return the world that the options describe: the same options, the same world."""
+    return World(options, grow_flora(options.seed, options.species), hosts_of(options.port))
+
+
+def digest_options(options: SandboxOptions) -> str:
+    """Return the digest by which two processes know that they mean the same world."""
+    return sha256(f"{WORLD_VERSION} {options.model_dump_json()}".encode()).hexdigest()
