@@ -1,0 +1,1 @@
+"""Imaging: arrays in, arrays out."""

@@ -1,0 +1,113 @@
+"""What is covered is gone, what is not covered stays, and the same seed gives the same bytes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from naflora_etl.imaging.redact import cover_text, covered_share, grow_quad, mask_quads
+
+
+def rectangle(left: float, top: float, right: float, bottom: float) -> np.ndarray:
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+
+
+def paper(colour: tuple[int, int, int] = (235, 225, 200)) -> np.ndarray:
+    return np.full((400, 300, 3), colour, np.uint8)
+
+
+LABEL = rectangle(60, 180, 240, 220)
+
+
+@pytest.mark.parametrize(
+    ("grow", "expected"),
+    [(0.0, [60, 180, 240, 220]), (0.1, [56, 176, 244, 224]), (0.5, [40, 160, 260, 240])],
+)
+def test_a_quad_grows_by_a_share_of_its_short_side(grow: float, expected: list[float]) -> None:
+    grown = grow_quad(LABEL, grow)
+    assert grown.dtype == np.float32
+    assert [*grown[0].tolist(), *grown[2].tolist()] == pytest.approx(expected)
+
+
+def test_a_slanted_quad_grows_along_its_own_sides() -> None:
+    turn = np.array([[0.8, 0.6], [-0.6, 0.8]], np.float32)
+    straight = rectangle(0, 0, 100, 20)
+    assert grow_quad(straight @ turn, 0.25) == pytest.approx(grow_quad(straight, 0.25) @ turn, abs=1e-3)
+
+
+def test_a_quad_without_extent_is_harmless() -> None:
+    point = rectangle(50, 50, 50, 50)
+    assert grow_quad(point, 0.1).tolist() == point.tolist()
+    assert mask_quads((100, 100), [point], grow=0.1).sum() == 1
+
+
+def test_share_counts_overlaps_once_and_ignores_what_lies_outside() -> None:
+    half = rectangle(0, 0, 99, 49)
+    assert covered_share((100, 100, 3), [half, half], grow=0) == 0.5
+    assert covered_share((100, 100, 3), [rectangle(-50, -50, 99, 49)], grow=0) == 0.5
+    assert covered_share((100, 100, 3), [], grow=0.1) == 0
+
+
+def test_outside_the_quads_not_a_pixel_changes() -> None:
+    sheet = np.random.default_rng(1).integers(0, 255, (400, 300, 3), np.uint8)
+    before = sheet.copy()
+    covered = cover_text(sheet, [LABEL], grow=0.1, seed=1)
+    inside = mask_quads(sheet.shape, [LABEL], grow=0.1).astype(bool)
+    assert (covered[~inside] == sheet[~inside]).all()
+    assert (sheet == before).all(), "the given array was changed"
+    assert (covered[inside] != sheet[inside]).any(axis=1).mean() > 0.95
+
+
+def test_nothing_of_the_text_survives() -> None:
+    """Two sheets that differ in their words alone are the same sheet once the words are covered."""
+    covered = []
+    for words in ("Carex scoparia", "Viola pedata L", ""):
+        sheet = paper()
+        cv2.putText(sheet, words, (64, 210), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (20, 20, 20), 2)
+        covered.append(cover_text(sheet, [LABEL], grow=0.1, seed=5))
+    assert (covered[0] == covered[1]).all()
+    assert (covered[0] == covered[2]).all()
+
+
+@pytest.mark.parametrize(
+    "colour", [(235, 225, 200), (250, 250, 250), (20, 20, 20)], ids=["old paper", "white", "black"]
+)
+def test_the_noise_keeps_to_the_colour_of_the_paper(colour: tuple[int, int, int]) -> None:
+    covered = cover_text(paper(colour), [LABEL], grow=0, seed=1)
+    inside = mask_quads(covered.shape, [LABEL], grow=0).astype(bool)
+    assert np.abs(covered[inside].mean(axis=0) - colour).max() < 24
+    assert covered[inside].std(axis=0).min() > 1, "no noise"
+
+
+def test_each_quad_takes_the_colour_that_is_near_it() -> None:
+    sheet = paper((250, 250, 250))
+    sheet[200:] = (120, 60, 30)
+    high, low = rectangle(60, 60, 240, 80), rectangle(60, 320, 240, 340)
+    covered = cover_text(sheet, [high, low], grow=0, seed=1)
+    assert covered[62:78, 62:238].mean() > 220
+    assert covered[322:338, 62:238].mean() < 90
+
+
+def test_a_sheet_that_is_all_text_becomes_grey() -> None:
+    covered = cover_text(paper(), [rectangle(-10, -10, 400, 500)], grow=0, seed=1)
+    assert covered.mean() == pytest.approx(128, abs=3)
+
+
+def test_the_seed_decides_the_noise() -> None:
+    sheet = paper()
+    one, same, other = (cover_text(sheet, [LABEL], grow=0.1, seed=seed) for seed in (7, 7, 8))
+    assert (one == same).all()
+    assert (one != other).any()
+
+
+def test_overlapping_quads_do_not_depend_on_their_order() -> None:
+    quads = [LABEL, rectangle(200, 190, 280, 300)]
+    there, back = (cover_text(paper(), order, grow=0.1, seed=1) for order in (quads, quads[::-1]))
+    assert (there == back).all()
+
+
+def test_without_quads_the_sheet_is_copied() -> None:
+    sheet = paper()
+    covered = cover_text(sheet, [], grow=0.1, seed=1)
+    assert (covered == sheet).all() and covered is not sheet
