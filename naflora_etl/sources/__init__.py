@@ -1,0 +1,1 @@
+"""Sources: requests out, rows in; no socket here."""

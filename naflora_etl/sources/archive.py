@@ -1,0 +1,267 @@
+"""Any Darwin Core archive, a zip or a folder: its meta.xml is read, its files are trusted only as far as they go."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+from xml.etree import ElementTree
+
+from naflora_etl.engine.faults import Fault
+from naflora_etl.sources.darwincore import Media, Occurrence, clean_text
+
+MEDIA_ROW_TYPES = ("multimedia", "image", "simplemultimedia")
+LICENSE_TERMS = ("license", "rights", "UsageTerms", "WebStatement")
+LARGEST_FIELD = 1 << 26
+AGAIN = "download it again, or take it out of harvest.archives"
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file of an archive, as meta.xml describes it."""
+
+    location: str
+    row_type: str
+    columns: tuple[tuple[int, str], ...]
+    """(position, short name of the term)."""
+    constants: tuple[tuple[str, str], ...]
+    """Terms that have the same value in every row, and no column."""
+    id_position: int
+    delimiter: str
+    quote: str
+    encoding: str
+    header_lines: int
+
+    @property
+    def holds_media(self) -> bool:
+        """Whether its rows are media of the core's rows."""
+        return self.row_type.rsplit("/", 1)[-1].lower() in MEDIA_ROW_TYPES
+
+
+class Archive:
+    """An opened archive; raises Fault, in one sentence, for one that cannot be used."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = PurePosixPath(path).stem
+        self.zip = _open_zip(path)
+        with _telling(path):
+            self.root, meta = self._find_meta()
+            self.core, self.extensions = _read_meta(meta, path)
+        for file in (self.core, *self.media_files):
+            if not self._has(file.location):
+                raise Fault(f"{path}: its meta.xml promises {file.location}, which is not in it; {AGAIN}.")
+
+    @property
+    def media_files(self) -> list[DataFile]:
+        """The extensions that hold media."""
+        return [file for file in self.extensions if file.holds_media]
+
+    def read_records(self, page_key: str) -> Iterator[Occurrence]:
+        """Yield every record of the core with its media, in the file's order.
+
+        A row that has not the columns its header promises is SOURCE_UNREADABLE; media that belong to no row of the
+        core are IMAGE_WITHOUT_RECORD.
+        """
+        media: dict[str, list[Media]] = defaultdict(list)
+        for file in self.media_files:
+            for number, core_id, terms in self.read_rows(file):
+                if terms is not None and core_id:
+                    media[core_id].append(_medium(terms))
+                else:
+                    yield self._unreadable(f"{file.location}:{number}", page_key)
+        for number, core_id, terms in self.read_rows(self.core):
+            if terms is None or not core_id:
+                yield self._unreadable(f"{self.core.location}:{number}", page_key)
+                continue
+            of_record = tuple(terms.get(term) for term in LICENSE_TERMS)
+            terms.setdefault("datasetKey", self.name)
+            yield Occurrence("archive", core_id, page_key, terms, tuple(media.pop(core_id, ())), of_record)
+        for core_id, orphans in media.items():
+            yield Occurrence("archive", core_id, page_key, {}, tuple(orphans), issue="IMAGE_WITHOUT_RECORD")
+
+    def read_rows(self, file: DataFile) -> Iterator[tuple[int, str, Row | None]]:
+        """Yield (number of the row, its id, its terms) of one file; the terms are None for a row that does not fit."""
+        with _telling(self.path), self._open(file.location) as stream:
+            lines = _text_lines(stream, file.encoding)
+            width = _width(next(lines, ""), file) if file.header_lines else 0
+            for _ in range(file.header_lines - 1):
+                next(lines, "")
+            least = max([file.id_position, *(position for position, _ in file.columns)]) + 1
+            for number, cells in enumerate(_split(lines, file), 1):
+                fits = len(cells) >= least and (not width or len(cells) == width)
+                core_id, terms = _named(cells, file) if fits else ("", None)
+                yield number, core_id, terms
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the zip, or of all files in the folder."""
+        place = Path(self.path)
+        return sum(p.stat().st_size for p in ([place] if self.zip else place.rglob("*")) if p.is_file())
+
+    def count_rows(self) -> int:
+        """Read everything that will be needed, so that a cut archive is told at once; return the core's rows."""
+        for file in self.media_files:
+            for _ in self.read_rows(file):
+                pass
+        return sum(1 for _ in self.read_rows(self.core))
+
+    def _unreadable(self, place: str, page_key: str) -> Occurrence:
+        return Occurrence("archive", place, page_key, {}, issue="SOURCE_UNREADABLE")
+
+    def _find_meta(self) -> tuple[str, bytes]:
+        names = self.zip.namelist() if self.zip else [p.name for p in Path(self.path).iterdir()]
+        found = sorted((name for name in names if PurePosixPath(name).name == "meta.xml"), key=lambda n: n.count("/"))
+        if not found:
+            raise Fault(f"{self.path} has no meta.xml, so it is no Darwin Core archive; name one in harvest.archives.")
+        root = found[0].removesuffix("meta.xml")
+        return root, self.zip.read(found[0]) if self.zip else (Path(self.path) / found[0]).read_bytes()
+
+    def _has(self, location: str) -> bool:
+        if self.zip:
+            return self.root + location in self.zip.namelist()
+        return "/" not in location and (Path(self.path) / location).is_file()
+
+    def _open(self, location: str) -> IO[bytes]:
+        return self.zip.open(self.root + location) if self.zip else (Path(self.path) / location).open("rb")
+
+
+def _open_zip(path: str) -> zipfile.ZipFile | None:
+    place = Path(path)
+    if place.is_dir():
+        return None
+    if not place.exists():
+        raise Fault(f"{path}: no such file or folder; harvest.archives wants Darwin Core archives.")
+    try:
+        return zipfile.ZipFile(place)
+    except zipfile.BadZipFile:
+        raise Fault(f"{path} is not a zip, or was cut short; {AGAIN}.") from None
+    except OSError as error:
+        raise Fault(f"{path} cannot be read: {error.strerror}.") from None
+
+
+@contextmanager
+def _telling(path: str) -> Iterator[None]:
+    """Turn what goes wrong inside an archive into one sentence."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise Fault(f"{path} is damaged ({error}); {AGAIN}.") from None
+    except csv.Error as error:
+        raise Fault(f"{path} cannot be read as its meta.xml says ({error}); {AGAIN}.") from None
+    except OSError as error:
+        raise Fault(f"{error.filename or path} cannot be read: {error.strerror}.") from None
+
+
+# meta.xml
+
+
+def _read_meta(text: bytes, path: str) -> tuple[DataFile, list[DataFile]]:
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise Fault(f"{path}: its meta.xml is not XML ({error}); {AGAIN}.") from None
+    cores = [node for node in root if _local(node.tag) == "core"]
+    if len(cores) != 1:
+        raise Fault(f"{path}: its meta.xml names {len(cores)} cores, not one; {AGAIN}.")
+    try:
+        files = [_data_file(node) for node in root if _local(node.tag) == "extension"]
+        return _data_file(cores[0]), files
+    except (ValueError, LookupError) as error:
+        raise Fault(f"{path}: its meta.xml cannot be followed ({error}); {AGAIN}.") from None
+
+
+def _data_file(node: ElementTree.Element) -> DataFile:
+    """Return what a core or extension says, with the defaults of the Darwin Core text guide."""
+    parts = {_local(child.tag): child for child in node.iter()}
+    fields = [child.attrib for child in node if _local(child.tag) == "field"]
+    key = parts.get("id", parts.get("coreid"))
+    location = (parts["location"].text or "").strip() if "location" in parts else ""
+    if not location or location.startswith("/") or ".." in PurePosixPath(location).parts:
+        raise ValueError(f"no file in {_local(node.tag)}")
+    encoding = node.get("encoding") or "UTF-8"
+    "".encode(encoding)
+    return DataFile(
+        location=location,
+        row_type=node.get("rowType", ""),
+        columns=tuple((int(field["index"]), _local(field["term"])) for field in fields if "index" in field),
+        constants=tuple(
+            (_local(field["term"]), field["default"]) for field in fields if "default" in field and "index" not in field
+        ),
+        id_position=int(key.get("index", 0)) if key is not None else 0,
+        delimiter=_unescaped(node.get("fieldsTerminatedBy", ",")),
+        quote=_unescaped(node.get("fieldsEnclosedBy", '"')),
+        encoding=encoding,
+        header_lines=int(node.get("ignoreHeaderLines", 0) or 0),
+    )
+
+
+def _local(term: str) -> str:
+    """Return the short name of a term or tag: what stands after the last slash, hash or brace."""
+    return term.replace("#", "/").replace("}", "/").rsplit("/", 1)[-1]
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r").replace('\\"', '"')
+
+
+# rows
+
+
+def _text_lines(stream: IO[bytes], encoding: str) -> Iterator[str]:
+    """Yield the lines as text, each decoded on its own: files mix encodings row by row, whatever they claim."""
+    fallback = encoding if encoding.lower().replace("-", "") not in ("utf8", "ascii", "usascii") else "cp1252"
+    if fallback.lower().replace("-", "").startswith(("utf16", "utf32")):
+        yield from stream.read().decode(fallback, "replace").splitlines(keepends=True)
+        return
+    for number, line in enumerate(stream):
+        line = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            yield line.decode(fallback, "replace")
+
+
+def _split(lines: Iterator[str], file: DataFile) -> Iterator[list[str]]:
+    if not file.quote:
+        yield from (line.rstrip("\r\n").split(file.delimiter) for line in lines if line.strip("\r\n"))
+        return
+    csv.field_size_limit(min(LARGEST_FIELD, sys.maxsize))
+    yield from (cells for cells in csv.reader(lines, delimiter=file.delimiter, quotechar=file.quote) if cells)
+
+
+def _width(header: str, file: DataFile) -> int:
+    return len(next(_split(iter([header]), file), []))
+
+
+def _named(cells: list[str], file: DataFile) -> tuple[str, Row]:
+    """Return the row's id and its terms; of two terms with one short name the first that says something counts."""
+    terms: Row = {}
+    for position, name in file.columns:
+        text = cells[position].replace("\x00", "").strip()
+        if text:
+            terms.setdefault(name, text)
+    for name, text in file.constants:
+        terms.setdefault(name, text)
+    return cells[file.id_position].strip(), terms
+
+
+def _medium(terms: Row) -> Media:
+    """Return the medium that a row of a Multimedia or Audubon extension describes."""
+    return Media(
+        url=clean_text(terms.get("accessURI") or terms.get("identifier") or terms.get("goodQualityAccessURI")),
+        kind=terms.get("type"),
+        format=terms.get("format"),
+        licenses=tuple(terms.get(term) for term in LICENSE_TERMS),
+        rights_holder=terms.get("rightsHolder") or terms.get("Owner"),
+        creator=terms.get("creator"),
+    )

@@ -1,0 +1,230 @@
+"""Darwin Core as people write it -> one specimen, its images, and keys that outlive a portal's own numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from naflora_etl.sources.places import country_code
+
+KEY_DIGITS = 20
+IMAGE_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "jp2", "gif", "application/octet-stream")
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One medium of a record, as its source gives it."""
+
+    url: str | None
+    kind: str | None = None
+    """StillImage, Sound, InteractiveResource ..."""
+    format: str | None = None
+    """MIME type, or whatever stands in its place."""
+    licenses: tuple[str | None, ...] = ()
+    """Every text about its licence."""
+    rights_holder: str | None = None
+    creator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One record of one source, with its media."""
+
+    source: str
+    record_id: str
+    page_key: str
+    terms: Mapping[str, str]
+    """Darwin Core terms by their short names; what is empty is not there."""
+    media: tuple[Media, ...] = ()
+    licenses: tuple[str | None, ...] = ()
+    """Every text about the record's own licence."""
+    issue: str | None = None
+    """Why the record could not be read whole."""
+
+
+def clean_text(value: object) -> str | None:
+    """Return a value as text with its ends trimmed; None when nothing is left."""
+    if value is None or isinstance(value, (dict, list)):
+        return None
+    return str(value).replace("\x00", "").strip() or None
+
+
+def fold_text(text: str) -> str:
+    """Return letters and digits of a text in small letters without accents, a hyphen for all between them."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return re.sub(r"[\W_]+", "-", "".join(c for c in plain if not unicodedata.combining(c))).strip("-")
+
+
+def short_key(*parts: str) -> str:
+    """Return the first 20 hex digits of the sha256 of some texts."""
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:KEY_DIGITS]
+
+
+# specimen
+
+
+def describe_specimen(record: Occurrence) -> dict[str, Any]:
+    """Return the columns of the records table that tell about the specimen, whichever of its images is meant."""
+    terms = record.terms
+    date = _event_date(terms)
+    return {
+        "source": record.source,
+        "source_record_id": record.record_id,
+        "page_key": record.page_key,
+        "scientificName": terms.get("scientificName"),
+        "specimen_key": specimen_key(record),
+        "gathering_key": gathering_key(terms.get("recordedBy"), _collector_number(terms), date),
+        **{name: terms.get(name) for name in ("institutionCode", "collectionCode", "catalogNumber", "occurrenceID")},
+        "recordedBy": terms.get("recordedBy"),
+        "recordNumber": _collector_number(terms),
+        "eventDate": date,
+        "year": year_of(date) or _whole(terms.get("year")),
+        "countryCode": country_code(terms.get("countryCode")) or country_code(terms.get("country")),
+        "stateProvince": terms.get("stateProvince"),
+        "decimalLatitude": _degrees(terms.get("decimalLatitude"), 90),
+        "decimalLongitude": _degrees(terms.get("decimalLongitude"), 180),
+        "datasetKey": terms.get("datasetKey"),
+        "basisOfRecord": terms.get("basisOfRecord"),
+    }
+
+
+def specimen_key(record: Occurrence) -> str:
+    """Return the key of the physical specimen: institution, collection and catalogue number or barcode.
+
+    Where these do not name it, the publisher's occurrenceID does, and at last the source's own record id.
+    """
+    terms = record.terms
+    institution, number = terms.get("institutionCode"), terms.get("catalogNumber") or terms.get("barcodeValue")
+    if institution and number and any(c.isdigit() for c in number):
+        return short_key(fold_text(institution), fold_text(terms.get("collectionCode", "")), fold_text(number))
+    if occurrence_id := terms.get("occurrenceID"):
+        return short_key("occurrenceID", re.sub(r"^urn:(?:uuid:)?", "", occurrence_id.lower()))
+    return short_key(record.source, terms.get("datasetKey", ""), record.record_id)
+
+
+def is_specimen(basis_of_record: str | None) -> bool:
+    """Return whether a basisOfRecord means a preserved specimen, however it is spelt."""
+    return fold_text(basis_of_record or "").replace("-", "") == "preservedspecimen"
+
+
+def is_doubtful(qualifier: str | None) -> bool:
+    """Return whether an identificationQualifier (cf., aff., ?) leaves the taxon open."""
+    return bool(re.search(r"(?:^|\b)(?:cf|aff|nr|near|vel|prob\w*|poss\w*)\b|\?", (qualifier or "").lower()))
+
+
+def gathering_key(collector: str | None, number: str | None, date: str | None) -> str | None:
+    """Return the key of a gathering: the first collector's surname, the collector's number, the date."""
+    surname, plain_number = surname_of(collector), _plain_number(number)
+    if not surname or not date or not plain_number:
+        return None
+    return short_key(surname, plain_number, date[:10])
+
+
+def surname_of(collectors: str | None) -> str | None:
+    """Return the folded surname of the first collector: `clark` of `Elizabeth Clark` and `Clark, E. & Bell, J.`"""
+    text = re.sub(r"^\W*(?:collector(?:\(s\)|s)?|coll?|leg)\b[.:)]*\s*", "", collectors or "", flags=re.IGNORECASE)
+    first = re.split(r"\s*(?:[;|&/\n]|\bwith\b|\band\b|\bet\b|\by\b|\bund\b|\bs\.n\b)\s*", text, maxsplit=1)[0]
+    before, _, after = (part.strip() for part in first.partition(","))
+    # `Clark, E.` puts the surname first; in `E. Clark, J. Bell` the comma parts two people, in `Clark Jr., E.` neither
+    name = before if before and not re.search(r"[\s.]", _without_suffix(before)) else (before or after)
+    name = re.sub(r"(?<=[a-z]) [A-Z]{1,4}$", "", _without_suffix(name))  # `Jongkind CCH`
+    words = [word for word in fold_text(name).split("-") if len(word) > 1]
+    if not words or {"anonymous", "unknown", "anon", "unspecified", "none"} & set(words):
+        return None
+    return words[-1] if not words[-1].isdigit() else None
+
+
+def _plain_number(text: str | None) -> str | None:
+    """Return a collector's number without the words before it: `16273` of `Vink, W  16273`, `12a` of `No. 12 a`."""
+    words = (text or "").split()
+    while words and not any(c.isdigit() for c in words[0]):
+        words.pop(0)
+    folded = re.sub(r"(\d)-([a-z])$", r"\1\2", fold_text(" ".join(words)))
+    return re.sub(r"^(?:no|nr)?-?0*", "", folded) or None
+
+
+def _without_suffix(name: str) -> str:
+    return re.sub(r"[\s,]+(?:jr|sr|ii|iii|iv)\.?$", "", name, flags=re.IGNORECASE)
+
+
+def year_of(date: str | None) -> int | None:
+    """Return the year of an ISO 8601 date or interval; None when an interval spans several years."""
+    years = {int(match) for match in re.findall(r"(?:^|/)\s*(1[5-9]\d\d|20\d\d)(?=\D|$)", date or "")}
+    return years.pop() if len(years) == 1 else None
+
+
+def _event_date(terms: Mapping[str, str]) -> str | None:
+    if date := terms.get("eventDate"):
+        return date
+    year, month, day = (_whole(terms.get(name)) for name in ("year", "month", "day"))
+    if not year:
+        return None
+    if not month or not 1 <= month <= 12:
+        return f"{year:04}"
+    return f"{year:04}-{month:02}-{day:02}" if day and 1 <= day <= 31 else f"{year:04}-{month:02}"
+
+
+def _collector_number(terms: Mapping[str, str]) -> str | None:
+    return terms.get("recordNumber") or terms.get("fieldNumber")
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"\d{1,4}", text) and int(text) else None
+
+
+def _degrees(text: str | None, most: float) -> float | None:
+    try:
+        degrees = float(text or "")
+    except ValueError:
+        return None
+    return degrees if abs(degrees) <= most else None
+
+
+# image
+
+
+def normalise_url(text: str | None) -> str | None:
+    """Return an http(s) address in one spelling: small scheme and host, no default port, no fragment, all quoted.
+
+    None when it is no such address.
+    """
+    try:
+        parts = urlsplit(html.unescape(text or "").strip())
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in DEFAULT_PORTS or not re.fullmatch(r"[\w.-]+\.[\w-]+|localhost|[0-9a-f:]*:[0-9a-f:]+", host):
+        return None
+    place = f"[{host}]" if ":" in host else host
+    place = place if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{place}:{port}"
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+    query = f"?{quote(parts.query, safe='/?%:@!$&()*+,;=~[]')}" if parts.query else ""
+    return f"{parts.scheme}://{place}{path}{query}"
+
+
+def host_of(url: str) -> str:
+    """Return host, and port when not the default, of a normalised URL."""
+    return urlsplit(url).netloc
+
+
+def image_key(url: str) -> str:
+    """Return the key of the image behind a normalised URL."""
+    return short_key(url)
+
+
+def is_image(media: Media) -> bool:
+    """Return whether a medium says to be a picture, and not a sound, a web page or a IIIF manifest."""
+    kind, mime = fold_text(media.kind or "").replace("-", ""), (media.format or "").lower().strip()
+    if kind and kind not in ("stillimage", "image", "photograph"):
+        return False
+    if mime and not (mime.startswith("image") or mime.lstrip(".") in IMAGE_FORMATS):
+        return False
+    path = re.split(r"[?#]", media.url or "", maxsplit=1)[0].lower()
+    return bool(path) and not path.endswith(("/manifest", "manifest.json", "/info.json", ".html", ".htm"))

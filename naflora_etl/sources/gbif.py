@@ -1,0 +1,136 @@
+"""GBIF's search API: requests out, records in, no socket.
+
+Keys are strings: GBIF's default taxonomy (Catalogue of Life XR) has keys such as 5WZLF, and the older one is frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from naflora_etl.recipe import HarvestOptions
+from naflora_etl.sources.darwincore import Media, Occurrence, clean_text
+from naflora_etl.sources.paging import Page, Request, Taxon, items_of, page_size_at, read_json
+
+CEILING = 100_000
+"""offset + limit at most; HTTP 400 beyond."""
+LARGEST_PAGE = 300
+"""GBIF clips a larger limit without a word."""
+
+
+def first_request(taxon: Taxon, options: HarvestOptions) -> Request:
+    """Return the question by which GBIF tells its own key of a taxon."""
+    return match_request(taxon, options)
+
+
+def read_page(request: Request, body: bytes) -> Page:
+    """Return what an answer says about the taxon's key, or about the pages to come; raises Unreadable."""
+    if request.kind == "match":
+        key = read_match(body, str(dict(request.query)["taxonRank"]))
+        return Page(None, taxon_key=key, issue=None if key else "NAME_NOT_IN_SOURCE")
+    return read_record_page(body)
+
+
+def next_request(request: Request, page: Page, taxon: Taxon, options: HarvestOptions) -> Request | None:
+    """Return the first page of records once the key is known, then the next ones; None at the end."""
+    if request.kind == "match":
+        return records_request(page.taxon_key, 0, 0, options) if page.taxon_key else None
+    if page.end or request.is_beyond_ceiling or not page.record_count:
+        return None
+    key = dict(request.query)["taxonKey"]
+    return records_request(key, request.offset + page.record_count, request.page_number + 1, options)
+
+
+# the taxon's key
+
+
+def match_request(taxon: Taxon, options: HarvestOptions) -> Request:
+    """Return the question for GBIF's key of a taxon: by name, authors and, where known, the IPNI identifier."""
+    query = {
+        "scientificName": taxon["taxon_name"],
+        "scientificNameAuthorship": taxon.get("taxon_authors"),
+        "scientificNameID": f"ipni:{taxon['ipni_id']}" if taxon.get("ipni_id") else None,
+        "taxonRank": (taxon.get("taxon_rank") or "Species").upper(),
+        "kingdom": "Plantae",
+        "strict": "true",
+        "checklistKey": options.gbif_checklist_key,
+    }
+    given = tuple((name, value) for name, value in query.items() if value)
+    return Request("match", f"{options.gbif_api}/v2/species/match", given)
+
+
+def read_match(body: bytes, rank: str = "SPECIES") -> str | None:
+    """Return GBIF's key of the taxon that was asked for, the accepted one's where GBIF thinks it a synonym.
+
+    Only an exact match at the wanted rank counts; a variant spelling or a higher rank is None. Raises Unreadable.
+    """
+    answer = read_json(body)
+    diagnostics, usage = _object(answer, "diagnostics"), _object(answer, "usage")
+    if diagnostics.get("matchType") != "EXACT" or usage.get("rank") != rank.upper():
+        return None
+    accepted = _object(answer, "acceptedUsage")
+    return clean_text(accepted.get("key") if accepted.get("rank") == rank.upper() else usage.get("key"))
+
+
+def _object(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    value = answer.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+# records
+
+
+def records_request(taxon_key: str, offset: int, page_number: int, options: HarvestOptions) -> Request:
+    """Return the question for one page of a taxon's specimens with images."""
+    size = page_size_at(offset, min(options.page_size, LARGEST_PAGE), min(CEILING, options.max_records_per_taxon))
+    query = [
+        ("taxonKey", taxon_key),
+        ("checklistKey", options.gbif_checklist_key),
+        ("basisOfRecord", "PRESERVED_SPECIMEN"),
+        ("mediaType", "StillImage"),
+        *(("country", country.upper()) for country in options.countries),
+        ("limit", str(size or min(options.page_size, LARGEST_PAGE))),
+        ("offset", str(offset)),
+    ]
+    return Request(
+        "records",
+        f"{options.gbif_api}/v1/occurrence/search",
+        tuple(query),
+        offset=offset,
+        page_number=page_number,
+        is_beyond_ceiling=size == 0,
+    )
+
+
+def read_record_page(body: bytes) -> Page:
+    """Return what a page of records says about the pages to come; raises Unreadable."""
+    answer = read_json(body)
+    count, total = len(items_of(answer, "results", "key")), answer.get("count")
+    end = bool(answer.get("endOfRecords", True)) or count == 0
+    return Page(count, total=total if isinstance(total, int) else count, end=end)
+
+
+def read_records(body: bytes, page_key: str = "") -> Iterator[Occurrence]:
+    """Yield the records of a page; raises Unreadable."""
+    for item in items_of(read_json(body), "results", "key"):
+        terms = {name: text for name, value in item.items() if (text := clean_text(value)) is not None}
+        media = item.get("media")
+        yield Occurrence(
+            "gbif",
+            str(item["key"]),
+            page_key,
+            terms,
+            media=tuple(_medium(entry, terms) for entry in media if isinstance(entry, dict)) if media else (),
+            licenses=(terms.get("license"),),
+        )
+
+
+def _medium(entry: dict[str, Any], terms: dict[str, str]) -> Media:
+    return Media(
+        url=clean_text(entry.get("identifier")),
+        kind=clean_text(entry.get("type")),
+        format=clean_text(entry.get("format")),
+        licenses=(clean_text(entry.get("license")),),
+        rights_holder=clean_text(entry.get("rightsHolder")) or terms.get("rightsHolder"),
+        creator=clean_text(entry.get("creator")),
+    )

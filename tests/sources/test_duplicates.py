@@ -1,0 +1,59 @@
+"""One image in several rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from naflora_etl.sources.duplicates import name_duplicates, share_strictest_license
+
+
+def row(key: str, image: str | None = "i", taxon: str | None = "1", issue: str | None = None) -> dict[str, Any]:
+    return {
+        "record_key": key,
+        "source": key.split(":")[0],
+        "image_key": image,
+        "taxon_id": taxon,
+        "issue": issue,
+        "license": None,
+        "license_verbatim": None,
+    }
+
+
+CASES = {
+    "one image, one row": ([row("gbif:1/0")], [None]),
+    "the aggregator with a DOI is kept": (
+        [row("archive:x/1/0"), row("idigbio:a/0"), row("gbif:9/0")],
+        ["DUPLICATE_RECORD", "DUPLICATE_RECORD", None],
+    ),
+    "then the smallest key": ([row("gbif:2/0"), row("gbif:1/0")], ["DUPLICATE_RECORD", None]),
+    "a row that is set aside is no rival": (
+        [row("gbif:1/0", issue="OUTSIDE_REGION"), row("idigbio:a/0")], ["OUTSIDE_REGION", None]
+    ),
+    "two taxa": ([row("gbif:1/0"), row("idigbio:a/0", taxon="2")], ["IMAGE_OF_SEVERAL_TAXA"] * 2),
+    "two taxa, one of them not wanted": (
+        [row("gbif:1/0"), row("idigbio:a/0", taxon="2", issue="NAME_NOT_ON_CHECKLIST")],
+        ["IMAGE_OF_SEVERAL_TAXA", "NAME_NOT_ON_CHECKLIST"],
+    ),
+    "an unknown taxon contradicts nothing": (
+        [row("gbif:1/0"), row("gbif:2/0", taxon=None, issue="NAME_DOUBTFUL")], [None, "NAME_DOUBTFUL"]
+    ),
+    "rows without image are not one image": ([row("gbif:1/-", image=None), row("gbif:2/-", image=None)], [None, None]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "issues"), CASES.values(), ids=CASES)
+def test_at_most_one_row_an_image_stays_clean(rows: list[dict[str, Any]], issues: list[str | None]) -> None:
+    name_duplicates(rows)
+    assert [each["issue"] for each in rows] == issues
+
+
+def test_the_strictest_licence_told_of_an_image_counts_for_all_its_rows() -> None:
+    mild = row("gbif:1/0") | {"license": "CC0-1.0", "license_verbatim": "CC0"}
+    strict = row("idigbio:a/0") | {"license": "CC-BY-NC-3.0", "license_verbatim": "by-nc 3.0"}
+    silent, other = row("gbif:2/0"), row("gbif:3/0", image="j") | {"license": "CC0-1.0", "license_verbatim": "CC0"}
+    share_strictest_license([mild, strict, silent, other])
+    assert (mild["license"], mild["license_verbatim"]) == ("CC-BY-NC-3.0", "by-nc 3.0")
+    assert silent["license"] is None
+    assert other["license"] == "CC0-1.0"
