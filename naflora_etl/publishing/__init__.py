@@ -1,0 +1,1 @@
+"""Publishing: tables in, files out."""

@@ -1,0 +1,97 @@
+"""The contact sheet: a few images before and after the redaction, at one size, as data URIs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+from PIL import Image
+
+from naflora_etl.engine.packs import PackDamaged
+from naflora_etl.engine.tables import query_tables
+
+THUMBNAIL_QUALITY = 82
+
+
+class Reader(Protocol):
+    """What hands out bytes of packs."""
+
+    def read(self, pack: str, offset: int, length: int) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image before and after, both as data URIs of the same width and height."""
+
+    image_key: str
+    taxon_name: str
+    institution: str
+    boxes: int
+    width_px: int
+    height_px: int
+    before: str
+    after: str
+
+
+def make_contact_sheet(images: pa.Table, manifest: pa.Table, packs: Reader, count: int) -> list[Pair]:
+    """Return up to `count` pairs: released images with a thumbnail from before, a species once if possible.
+
+    Which ones is decided by a hash of their keys, so none was picked for its looks.
+    """
+    rows = query_tables(
+        """select i.image_key, i.pack, i."offset", i.size_bytes, i.before_offset, i.before_length_bytes, i.text_boxes,
+                m.taxon_name, coalesce(m.institutionCode, m.collectionCode, '') as institution
+            from images i join manifest m using (image_key) where i.before_offset is not null order by i.image_key""",
+        images=images,
+        manifest=manifest,
+    ).to_pylist()
+    pairs: list[Pair] = []
+    for row in _species_in_turn(rows):
+        if len(pairs) == count:
+            break
+        try:
+            before = packs.read(row["pack"], row["before_offset"], row["before_length_bytes"])
+            after = packs.read(row["pack"], row["offset"], row["size_bytes"])
+            pairs.append(_pair(row, before, after))
+        except (PackDamaged, OSError):  # shards has told of a damaged pack already
+            continue
+    return sorted(pairs, key=lambda pair: (pair.taxon_name, pair.image_key))
+
+
+def _species_in_turn(rows: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    rows.sort(key=lambda row: hashlib.sha256(f"contact|{row['image_key']}".encode()).digest())
+    seen: dict[str, int] = {}
+    turns = []
+    for row in rows:
+        turns.append(seen.get(row["taxon_name"], 0))
+        seen[row["taxon_name"]] = turns[-1] + 1
+    return [row for _, _, row in sorted(zip(turns, range(len(rows)), rows, strict=True), key=lambda item: item[:2])]
+
+
+def _pair(row: dict[str, Any], before: bytes, after: bytes) -> Pair:
+    with Image.open(io.BytesIO(before)) as thumbnail:
+        size = thumbnail.size
+    with Image.open(io.BytesIO(after)) as finished:
+        finished.draft("RGB", size)
+        reduced = finished.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    reduced.save(stream, "JPEG", quality=THUMBNAIL_QUALITY)
+    return Pair(
+        image_key=row["image_key"],
+        taxon_name=row["taxon_name"],
+        institution=row["institution"],
+        boxes=row["text_boxes"] or 0,
+        width_px=size[0],
+        height_px=size[1],
+        before=_data_uri(before),
+        after=_data_uri(stream.getvalue()),
+    )
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

@@ -1,0 +1,112 @@
+"""Tables in, published tables out: the manifest, the classes and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from naflora_etl.engine.contracts import check_table, conform, read_contract
+from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.tables import query_tables
+from naflora_etl.publishing.licences import UNKNOWN
+
+FROM_RECORDS = (
+    "institutionCode", "collectionCode", "catalogNumber", "occurrenceID", "recordedBy", "recordNumber", "eventDate",
+    "year", "countryCode", "stateProvince", "decimalLatitude", "decimalLongitude", "source", "source_record_id",
+    "datasetKey", "license_verbatim", "rightsHolder", "creator", "image_url",
+)  # fmt: skip
+FROM_IMAGES = (
+    "sha256", "width_px", "height_px", "dhash", "source_sha256", "source_width_px", "source_height_px", "text_boxes",
+    "text_share", "text_quads", "detector",
+)  # fmt: skip
+FROM_TAXA = ("taxon_name", "taxon_authors", "family", "genus", "species", "ipni_id")
+SETS_ASIDE = ("records", "selection", "images", "split", "shards")
+"""Stages that set images aside, in order of the path."""
+
+ONE_TAXON = "(select * from taxa qualify row_number() over (partition by taxon_id order by checklist_key) = 1)"
+ONE_RECORD = """(select * from records where issue is null
+    qualify row_number() over (partition by image_key order by record_key) = 1)"""
+
+# The competition numbered training images within their class and test images from 0, in an order that tells nothing;
+# image_key is a hash of the address, so its order does not either.
+IMAGE_ID = """
+    case when h.part = 'train'
+        then printf('%05d__%03d', h.class_id, row_number() over (partition by h.part, h.class_id order by h.image_key))
+        else cast(row_number() over (partition by h.part order by h.image_key) - 1 as varchar)
+    end as image_id"""
+
+
+def accepted_taxa(taxa: pa.Table) -> pa.Table:
+    """Return one row per accepted taxon (taxon_id and its names), though several names may lead to it; sorted."""
+    columns = ", ".join(("taxon_id", *FROM_TAXA))
+    return query_tables(f"select {columns} from {ONE_TAXON} where taxon_id is not null order by taxon_id", taxa=taxa)
+
+
+def join_manifest(clean: Mapping[str, pa.Table]) -> pa.Table:
+    """Return the manifest: one row per packed image, sorted by image_key; `clean` holds the clean rows by table name.
+
+    Raises Fault when a required fact is missing, which then is missing in what was given.
+    """
+    columns = ", ".join(
+        ['h.image_key, h.part, h.class_id, h.shard, h."offset", h.length_bytes, h.taxon_id', IMAGE_ID]
+        + ["s.specimen_key, s.gathering_key", f"coalesce(r.license, '{UNKNOWN}') as license"]
+        + [f"i.{name}" for name in FROM_IMAGES]
+        + [f"t.{name}" for name in FROM_TAXA]
+        + [f'r."{name}"' for name in FROM_RECORDS]
+    )
+    table = query_tables(
+        f"""select {columns} from shards h
+            left join split s using (image_key) left join images i using (image_key)
+            left join {ONE_TAXON} t on t.taxon_id = h.taxon_id left join {ONE_RECORD} r using (image_key)
+            order by h.image_key""",
+        **{name: clean[name] for name in ("shards", "split", "images", "taxa", "records")},
+    )
+    return _promised(table, "manifest")
+
+
+def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:
+    """Return one row per class with the numbers of its images in the release, sorted by class_id.
+
+    A class that lost all its images on the way to the shards stays, with zeros, so that the numbers keep their order.
+    """
+    columns = ", ".join(f"t.{name}" for name in FROM_TAXA)
+    table = query_tables(
+        f"""select c.class_id, c.taxon_id, {columns},
+                count(h.image_key) filter (h.part = 'train') as images_train,
+                count(h.image_key) filter (h.part = 'test') as images_test
+            from (select distinct class_id, taxon_id from split) c
+            left join {ONE_TAXON} t on t.taxon_id = c.taxon_id left join shards h on h.class_id = c.class_id
+            group by all order by c.class_id""",
+        **{name: clean[name] for name in ("split", "shards", "taxa")},
+    )
+    return _promised(table, "classes")
+
+
+def list_excluded(whole: Mapping[str, pa.Table]) -> pa.Table:
+    """Return every image that was set aside, the stage that did it and why, in order of the path.
+
+    `whole` holds whole tables by name, set-aside rows too.
+    """
+    selects = ["select 0 as step, 'records' as stage, record_key, image_key, taxon_id, image_url, issue from records"]
+    for step, stage in enumerate(SETS_ASIDE[1:], start=1):
+        selects.append(
+            f"""select {step}, '{stage}', r.record_key, x.image_key, x.taxon_id, s.image_url, x.issue from {stage} x
+                left join selection s on s.image_key = x.image_key
+                left join {ONE_RECORD} r on r.image_key = x.image_key"""
+        )
+    table = query_tables(
+        f"""select stage, record_key, image_key, taxon_id, image_url, issue from ({" union all ".join(selects)})
+            where issue is not null order by step, image_key nulls last, record_key nulls last, taxon_id""",
+        **{name: whole[name] for name in SETS_ASIDE},
+    )
+    return _promised(table, "excluded")
+
+
+def _promised(table: pa.Table, name: str) -> pa.Table:
+    contract = read_contract(name)
+    table = conform(table, contract)
+    faults = check_table(table, contract)
+    if faults:
+        raise Fault(f"release: what was given lacks something that a release must tell. {' '.join(faults)}")
+    return table.combine_chunks()

@@ -1,0 +1,146 @@
+"""Does a release keep its promises? Every file is read once, where it lies; nothing is unpacked."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naflora_etl.engine.contracts import check_table, read_contract
+from naflora_etl.engine.tables import read_parquet
+from naflora_etl.publishing.checksums import NAME as SUMS
+from naflora_etl.publishing.checksums import parse_sums, sum_stream
+from naflora_etl.publishing.findings import BUILD_ANEW, TAKE_ANEW, Finding, tell_keys
+from naflora_etl.publishing.parcel import Parcel, open_parcel
+from naflora_etl.publishing.sample_check import Counted, check_shard
+from naflora_etl.publishing.table_check import (
+    check_attribution,
+    check_classes,
+    check_policy,
+    check_split,
+    check_test_files,
+    check_train_metadata,
+)
+
+TABLES = ("manifest", "classes", "excluded")
+DOCUMENTS = (
+    "README.md", "report.html", "recipe.json", "attribution.csv", "train_metadata.json", "test_metadata.json",
+    "sample_submission.csv",
+)  # fmt: skip
+SHARD_COLUMNS = ["image_key", "offset", "length_bytes", "sha256", "width_px", "height_px", "class_id", "taxon_name",
+                 "specimen_key"]  # fmt: skip
+
+
+def verify_release(path: Path, progress: Callable[..., None] | None = None) -> list[Finding]:
+    """Return every promise that the release at `path` breaks; a folder, a tarball, or any part of one in parts.
+
+    A single changed byte anywhere is found. Raises Fault when there is no release at `path`.
+    """
+    parcel = open_parcel(Path(path))
+    try:
+        return list(Inspection(parcel, progress or (lambda done, total, note="": None)).run())
+    finally:
+        parcel.close()
+
+
+class Inspection:
+    """One reading of one release."""
+
+    def __init__(self, parcel: Parcel, progress: Callable[..., None]) -> None:
+        self.parcel = parcel
+        self.progress = progress
+        self.total = sum(parcel.sizes.values())
+        self.done = 0
+        self.sums: dict[str, str] = {}
+        self.note = ""
+
+    def run(self) -> Iterator[Finding]:
+        """Yield the findings, from the outermost inwards."""
+        yield from self.parcel.check_wrapping()
+        yield from self._check_names()
+        tables: dict[str, pa.Table] = {}
+        for name in TABLES:
+            yield from self._read_table(name, tables)
+        for name in sorted(self.parcel.sizes):
+            if name != SUMS:
+                yield from self._check_file(name, tables.get("manifest"))
+        if "manifest" in tables and "classes" in tables:
+            yield from check_classes(tables["manifest"], tables["classes"])
+            yield from check_split(tables["manifest"])
+            yield from self._check_documents(tables["manifest"], tables["classes"])
+
+    def _check_names(self) -> Iterator[Finding]:
+        if SUMS not in self.parcel.sizes:
+            yield Finding(SUMS, "it is missing", TAKE_ANEW)
+        else:
+            try:
+                self.sums = parse_sums(self._read(SUMS))
+            except ValueError as error:
+                yield Finding(SUMS, f"it is not as it was written ({error})", TAKE_ANEW)
+        there = set(self.parcel.sizes) - {SUMS}
+        needed = {*self.sums, *DOCUMENTS, *(f"{name}.parquet" for name in TABLES)}
+        for name in sorted(needed - there):
+            yield Finding(name, "it is missing", TAKE_ANEW)
+        for name in sorted(there - set(self.sums)) if self.sums else ():
+            yield Finding(name, f"{SUMS} does not list it", "remove it, or take the release anew")
+
+    def _read_table(self, name: str, tables: dict[str, pa.Table]) -> Iterator[Finding]:
+        file = f"{name}.parquet"
+        if file not in self.parcel.sizes:
+            return
+        try:
+            table = read_parquet(io.BytesIO(self._read(file)))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            yield Finding(file, f"it cannot be read as Parquet ({str(error).splitlines()[0]})", TAKE_ANEW)
+            return
+        faults = check_table(table, read_contract(name))
+        for fault in faults:
+            yield Finding(file, fault.removesuffix("."), BUILD_ANEW)
+        if not faults:
+            tables[name] = table
+
+    def _check_file(self, name: str, manifest: pa.Table | None) -> Iterator[Finding]:
+        self.note = name
+        with self.parcel.open(name) as stream:
+            if name.endswith(".tar") and manifest is not None:
+                counted = Counted(stream, self._tell)
+                yield from check_shard(name, counted, _rows_of(manifest, name))
+                found = counted.digest.hexdigest()
+            else:
+                found = sum_stream(stream, self._tell).sha256
+        if name in self.sums and found != self.sums[name]:
+            yield Finding(name, f"its bytes are not those that {SUMS} promises", TAKE_ANEW)
+
+    def _check_documents(self, manifest: pa.Table, classes: pa.Table) -> Iterator[Finding]:
+        shards = set(manifest["shard"].to_pylist())
+        yield from tell_keys("manifest.parquet", "shards that are missing", shards - set(self.parcel.sizes), TAKE_ANEW)
+        checks: dict[tuple[str, ...], Callable[..., Iterator[Finding]]] = {
+            ("recipe.json",): lambda body: check_policy(manifest, json.loads(body)),
+            ("train_metadata.json",): lambda body: check_train_metadata(body, manifest, classes),
+            ("test_metadata.json", "sample_submission.csv"): lambda told, ask: check_test_files(told, ask, manifest),
+            ("attribution.csv",): lambda body: check_attribution(body, manifest),
+        }
+        for names, check in checks.items():
+            if all(name in self.parcel.sizes for name in names):
+                try:
+                    yield from check(*(self._read(name) for name in names))
+                except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+                    yield Finding(" and ".join(names), f"it cannot be understood ({type(error).__name__}: {error})")
+
+    def _read(self, name: str) -> bytes:
+        with self.parcel.open(name) as stream:
+            return stream.read()
+
+    def _tell(self, size_bytes: int) -> None:
+        self.done += size_bytes
+        self.progress(self.done, self.total, self.note)
+
+
+def _rows_of(manifest: pa.Table, shard: str) -> dict[str, dict[str, Any]]:
+    rows = manifest.filter(pc.equal(manifest["shard"], shard)).select(SHARD_COLUMNS)
+    return {row["image_key"]: row for row in rows.to_pylist()}

@@ -1,0 +1,122 @@
+"""release: gather shards, tables, metadata, card and report into the folder to publish.
+
+reads   shards, split, images, selection, records, harvest, taxa, checklist
+writes  release        one row per file; the folder itself
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO, Any
+
+import pyarrow as pa
+
+from naflora_etl.engine.build import Tables
+from naflora_etl.engine.contracts import read_contract
+from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.folders import Folder
+from naflora_etl.engine.packs import Packs
+from naflora_etl.engine.stage import Stage
+from naflora_etl.engine.tables import write_parquet
+from naflora_etl.publishing.attribution import write_attribution
+from naflora_etl.publishing.card import render_card
+from naflora_etl.publishing.checksums import NAME as SUMS
+from naflora_etl.publishing.checksums import Sum, render_sums, sum_stream
+from naflora_etl.publishing.contact import make_contact_sheet
+from naflora_etl.publishing.contents import Contents
+from naflora_etl.publishing.funnel import count_funnel, count_hosts
+from naflora_etl.publishing.kaggle import write_sample_submission, write_test_metadata, write_train_metadata
+from naflora_etl.publishing.manifest import count_classes, join_manifest, list_excluded
+from naflora_etl.publishing.provenance import publish_recipe, render_recipe
+from naflora_etl.publishing.report import render_report
+from naflora_etl.recipe import Recipe, ReleaseOptions
+
+READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
+WRITERS = 11
+"""Files besides the shards, for the progress line."""
+
+
+def write_release(
+    *clean: pa.Table,
+    options: ReleaseOptions,
+    recipe: Recipe,
+    tables: Tables,
+    packs: Packs,
+    folder: Folder,
+    progress: Callable[..., None],
+) -> pa.Table:
+    """Write the release folder and return a row per file, sorted by path; the same tables give the same bytes.
+
+    `clean` holds the clean rows of READS, in that order. Raises Fault when no image came through.
+    """
+    given = dict(zip(READS, clean, strict=True))
+    if not given["shards"].num_rows:
+        raise Fault("release: no image came through to the end, so there is nothing to publish; see `naflora status`.")
+    whole = {name: tables.whole(name) for name in READS}
+    contents = Contents(
+        recipe=publish_recipe(recipe),
+        manifest=join_manifest(given),
+        classes=count_classes(given),
+        excluded=list_excluded(whole),
+        funnel=count_funnel(whole),
+        hosts=count_hosts(whole["images"]),
+    )
+    pairs = make_contact_sheet(given["images"], contents.manifest, packs, options.contact_sheet)
+    shards = sorted(set(given["shards"]["shard"].to_pylist()))
+    files = ReleaseFiles(folder, len(shards) + WRITERS, progress)
+    for shard in shards:
+        files.take("shards", shard)
+    _write_tables(files, contents)
+    files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
+    files.write("report.html", "report", lambda stream: stream.write(render_report(contents, pairs).encode()))
+    sums = render_sums({name: row["sha256"] for name, row in files.rows.items()})
+    files.write(SUMS, "checksums", lambda stream: stream.write(sums))
+    rows = [files.rows[name] for name in sorted(files.rows)]
+    return pa.Table.from_pylist(rows, read_contract("release").arrow_schema)
+
+
+def _write_tables(files: ReleaseFiles, contents: Contents) -> None:
+    manifest, classes = contents.manifest, contents.classes
+    files.write("manifest.parquet", "table", lambda stream: write_parquet(manifest, stream))
+    files.write("classes.parquet", "table", lambda stream: write_parquet(classes, stream))
+    files.write("excluded.parquet", "table", lambda stream: write_parquet(contents.excluded, stream))
+    files.write("attribution.csv", "table", lambda stream: write_attribution(manifest, stream))
+    files.write("train_metadata.json", "metadata", lambda stream: write_train_metadata(manifest, classes, stream))
+    files.write("test_metadata.json", "metadata", lambda stream: write_test_metadata(manifest, stream))
+    files.write("sample_submission.csv", "metadata", lambda stream: write_sample_submission(manifest, stream))
+    files.write("recipe.json", "metadata", lambda stream: stream.write(render_recipe(contents.recipe)))
+
+
+class ReleaseFiles:
+    """The files of the release so far, each with its row."""
+
+    def __init__(self, folder: Folder, total: int, progress: Callable[..., None]) -> None:
+        self.folder = folder
+        self.total = total
+        self.progress = progress
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def take(self, stage: str, name: str) -> None:
+        """Bring in a shard of another stage's folder."""
+        self.folder.take(stage, name)
+        self._add(name, "shard")
+
+    def write(self, name: str, kind: str, write: Callable[[IO[bytes]], object]) -> None:
+        """Write one file."""
+        with self.folder.open(name, "wb") as stream:
+            write(stream)
+        self._add(name, kind)
+
+    def _add(self, name: str, kind: str) -> None:
+        with self.folder.open(name, "rb") as stream:
+            found: Sum = sum_stream(stream)
+        self.rows[name] = {"path": name, "kind": kind, **found._asdict(), "issue": None}
+        self.progress(len(self.rows), self.total, name)
+
+
+STAGE = Stage(
+    "release",
+    reads=READS,
+    run=write_release,
+    uses=("tables", "packs", "folder", "recipe", "progress"),
+)
