@@ -1,0 +1,1 @@
+"""Learning: starts from a release folder alone."""

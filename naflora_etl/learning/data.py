@@ -1,0 +1,128 @@
+"""Sheets straight from a release's tars: map-style, by offset; seeded order; batches decoded ahead by threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from naflora_etl.engine.faults import Fault
+from naflora_etl.learning.recipe import DataOptions
+from naflora_etl.learning.releases import MEND, Integers, Part
+from naflora_etl.learning.warp import STRAIGHT, Pixels, draw_view, warp_sheet
+
+T = TypeVar("T")
+BATCHES_AHEAD = 3
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Images as B x 3 x H x W uint8, class_ids as B int64."""
+Batches = Generator[Batch, None, None]
+
+
+class SheetDataset:
+    """The sheets of one part; `dataset[i]` is (height x width x 3 uint8, class_id), as any torch loader wants it.
+
+    Random reads by offset rather than a stream through the tars: an order is exact, shuffles the whole part, and
+    starts anywhere, so that a run can resume in the middle of an epoch.
+    """
+
+    def __init__(self, part: Part, options: DataOptions) -> None:
+        self.part = part
+        self.options = options
+        self._files: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def __getitem__(self, index: int) -> tuple[Pixels, int]:
+        return self.look(index)
+
+    def look(self, index: int, *, seed: int = 0, epoch: int | None = None) -> tuple[Pixels, int]:
+        """Return one sheet, seen straight, or at random when an epoch is given; raises Fault for a damaged one."""
+        key, shard = self.part.image_keys[index], self.part.shards[index]
+        view = STRAIGHT if epoch is None else draw_view(self.options, seed=seed, epoch=epoch, image_key=key)
+        try:
+            pixels = warp_sheet(self.read(index), self.options, view)
+        except (OSError, ValueError, SyntaxError) as error:  # Pillow tells damage in all three
+            raise Fault(f"{self.part.folder / shard}: image {key} cannot be read ({error}); {MEND}.") from None
+        return pixels, int(self.part.class_ids[index])
+
+    def read(self, index: int) -> bytes:
+        """Return the bytes of one image file as they lie in the tar."""
+        length = int(self.part.lengths[index])
+        data = os.pread(self._file(self.part.shards[index]), length, int(self.part.offsets[index]))
+        if len(data) != length:
+            raise OSError(f"{len(data)} of {length} bytes")
+        return data
+
+    def close(self) -> None:
+        """Close the tars."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+    def _file(self, shard: str) -> int:
+        with self._lock:
+            if shard not in self._files:
+                self._files[shard] = os.open(self.part.folder / shard, os.O_RDONLY)
+            return self._files[shard]
+
+
+def steps_per_epoch(sheets: int, batch: int) -> int:
+    """Return the steps of an epoch; what does not fill a batch waits for the next epoch, in another order."""
+    return max(1, sheets // batch)
+
+
+@lru_cache(maxsize=2)
+def order_of_epoch(sheets: int, *, seed: int, epoch: int) -> Integers:
+    """Return the order in which an epoch sees the sheets."""
+    return np.random.default_rng([seed, epoch]).permutation(sheets)
+
+
+def training_batches(dataset: SheetDataset, *, batch: int, seed: int, steps: range, workers: int) -> Batches:
+    """Yield the batches of `steps`, counted over the whole training; each depends on (seed, step) alone."""
+    an_epoch = steps_per_epoch(len(dataset), batch)
+
+    def sheets_of(step: int) -> list[tuple[int, int]]:
+        epoch, position = divmod(step, an_epoch)
+        order = order_of_epoch(len(dataset), seed=seed, epoch=epoch)
+        return [(int(index), epoch) for index in order[position * batch : (position + 1) * batch]]
+
+    wanted = (sheets_of(step) for step in steps)
+    return _load(lambda item: dataset.look(item[0], seed=seed, epoch=item[1]), wanted, workers)
+
+
+def plain_batches(dataset: SheetDataset, *, batch: int, workers: int) -> Batches:
+    """Yield all sheets once, in the order of the part, seen straight."""
+    wanted = (list(range(start, min(start + batch, len(dataset)))) for start in range(0, len(dataset), batch))
+    return _load(dataset.look, wanted, workers)
+
+
+def _load(look: Callable[[T], tuple[Pixels, int]], wanted: Iterator[list[T]], workers: int) -> Batches:
+    if not workers:
+        for items in wanted:
+            yield _stack([look(item) for item in items])
+        return
+    # threads, not processes: Pillow decodes and warps outside the interpreter's lock, and nothing needs pickling
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="sheets")
+    waiting: deque[list[Future[tuple[Pixels, int]]]] = deque()
+    try:
+        for items in wanted:
+            waiting.append([pool.submit(look, item) for item in items])
+            if len(waiting) > BATCHES_AHEAD:
+                yield _stack([future.result() for future in waiting.popleft()])
+        while waiting:
+            yield _stack([future.result() for future in waiting.popleft()])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _stack(samples: list[tuple[Pixels, int]]) -> Batch:
+    images = torch.from_numpy(np.stack([pixels for pixels, _ in samples])).permute(0, 3, 1, 2)
+    return images, torch.tensor([class_id for _, class_id in samples])

@@ -1,0 +1,45 @@
+"""Where and how exactly torch computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from naflora_etl.engine.faults import Fault
+from naflora_etl.learning.recipe import LoopOptions
+
+
+def choose_device(options: LoopOptions) -> torch.device:
+    """Return the device that the recipe asks for; raises Fault for a CUDA device that is not there."""
+    if options.device == "cpu" or (options.device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise Fault("loop.device = cuda: torch finds no CUDA device here; take auto or cpu.")
+    return torch.device("cuda")
+
+
+@contextmanager
+def settled(options: LoopOptions, device: torch.device) -> Iterator[None]:
+    """Set threads, exactness and random state as the recipe says, and give back the caller's afterwards.
+
+    On the CPU the same recipe and release give the same bits. A GPU adds in no fixed order, so there they agree in
+    statistics alone.
+    """
+    threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(options.threads)
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    try:
+        with torch.random.fork_rng([torch.cuda.current_device()] if device.type == "cuda" else []):
+            torch.manual_seed(options.seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(exact)
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Give dropout its randomness by (seed, step), so that no random state need be saved to resume exactly."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))

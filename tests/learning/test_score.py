@@ -1,0 +1,78 @@
+"""Scoring a submission: both spellings of the header, and a sentence for each fault."""
+
+from pathlib import Path
+
+import pytest
+
+from naflora_etl.engine.faults import Fault
+from naflora_etl.learning.releases import open_release
+from naflora_etl.learning.score import score_submission
+
+
+@pytest.fixture(scope="module")
+def truth(release: Path) -> list[tuple[str, int]]:
+    part = open_release(release).part("test")
+    return list(zip(part.image_ids, part.class_ids.tolist(), strict=True))
+
+
+def write(path: Path, rows: list[tuple[str, object]], header: str = "Id,Predicted") -> Path:
+    path.write_text("\n".join([header, *(f"{key},{answer}" for key, answer in rows)]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("header", ["Id,Predicted", "Id,predicted", "\ufeffId,Predicted", "Id, Predicted"])
+def test_the_truth_itself_is_perfect_in_any_order(header: str, truth: list, release: Path, tmp_path: Path):
+    score = score_submission(write(tmp_path / "sub.csv", truth[::-1], header), release)
+    assert score.top1 == 1 and [row.macro_f1 for row in score.ranks] == [1, 1, 1]
+
+
+def test_one_class_for_all(truth: list, release: Path, tmp_path: Path):
+    score = score_submission(write(tmp_path / "sub.csv", [(key, 0) for key, _ in truth]), release)
+    assert score.top1 == score.chance == pytest.approx(1 / 6)
+    # F1 of the one class is 2 x 3 / (3 + 18), of the other five 0
+    assert score.ranks[0].macro_f1 == pytest.approx(2 * 3 / 21 / 6)
+
+
+def test_missing_doubled_unknown_and_senseless_rows_are_told_together(truth: list, release: Path, tmp_path: Path):
+    rows = [*truth[2:], truth[3], ("feed", 1)]
+    rows[0] = (rows[0][0], "Acer")
+    rows[2] = (rows[2][0], 6)
+    path = write(tmp_path / "sub.csv", rows)
+    with pytest.raises(Fault) as refusal:
+        score_submission(path, release)
+    missing = sorted([truth[0][0], truth[1][0]])
+    assert str(refusal.value) == (
+        f"{path}: 2 Ids missing (first {missing[0]}, {missing[1]}); 1 Id given more than once (first {truth[3][0]}); "
+        f'1 Id unknown (first feed); 2 answers are no class_id (first "Acer"). A submission holds each of the 18 test '
+        f"images of {release} once, with a class_id of 0 to 5."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"", 'must begin with the header "Id,Predicted"; found ""', id="empty"),
+        pytest.param(b"Id;Predicted\n1;2\n", 'found "id;predicted"', id="wrong delimiter"),
+        pytest.param(b"image,label\n1,2\n", 'found "image,label"', id="other header"),
+        pytest.param(b"Id,Predicted\nab,1,2\n", "row 2 has 3 values", id="a row too long"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\x00\xff\xfe", "cannot be read as a CSV file", id="binary"),
+    ],
+)
+def test_what_is_no_submission_is_told(content: bytes, message: str, release: Path, tmp_path: Path):
+    path = tmp_path / "sub.csv"
+    path.write_bytes(content)
+    with pytest.raises(Fault) as refusal:
+        score_submission(path, release)
+    assert message in str(refusal.value)
+
+
+def test_a_missing_file_and_a_folder_are_told(release: Path, tmp_path: Path):
+    with pytest.raises(Fault, match=r"no such submission; the release's sample_submission\.csv shows how one looks"):
+        score_submission(tmp_path / "sub.csv", release)
+    with pytest.raises(Fault, match="is a folder; give the submission file in it"):
+        score_submission(tmp_path, release)
+
+
+def test_a_folder_that_is_no_release_is_told(tmp_path: Path):
+    with pytest.raises(Fault, match=r"has no classes\.parquet, so it is no release folder"):
+        score_submission(write(tmp_path / "sub.csv", []), tmp_path)
