@@ -12,11 +12,12 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from naflora_etl.engine.faults import Fault
+from naflora_etl.knobs import as_text, knobs
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -66,6 +67,8 @@ class HarvestOptions(Section):
     """Taxonomy by which GBIF understands names (Catalogue of Life XR); always sent, never left to a default."""
     idigbio_api: str = "https://search.idigbio.org"
     """Root of the iDigBio search API."""
+    countries: tuple[str, ...] = ()
+    """ISO codes of the countries whose records are asked for; all when empty. Changing it asks everything anew."""
     page_size: Annotated[int, Field(ge=1, le=300)] = 300
     """Records a page; GBIF clips silently above 300."""
     max_records_per_taxon: Count = 3000
@@ -269,34 +272,6 @@ def make_recipe(values: dict[str, Any], *, folder: Path, where: str = "recipe") 
     )
 
 
-def knobs(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield (dotted name, default as TOML-like text, half a line of why) for every knob, in the order of this page."""
-    for name, field in model.model_fields.items():
-        section = _section_of(field.annotation)
-        if section is not None:
-            yield from knobs(section, f"{prefix}{name}.")
-        else:
-            default = "required" if field.is_required() else _as_text(field.get_default())
-            yield f"{prefix}{name}", default, field.description or ""
-
-
-def _section_of(annotation: Any) -> type[BaseModel] | None:
-    for option in (annotation, *get_args(annotation)):
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            return option
-    return None
-
-
-def _as_text(value: object) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_as_text(item) for item in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
 def _absolute(path: str, folder: Path) -> str:
     return path if "://" in path else str((folder / path).resolve())
 
@@ -330,4 +305,4 @@ def tell_faults(error: ValidationError, model: type[BaseModel]) -> Iterator[str]
         elif fault["type"] == "missing":
             yield f"{place} is missing; it is required."
         else:
-            yield f"{place} = {_as_text(fault['input'])}: {fault['msg'][0].lower()}{fault['msg'][1:]}."
+            yield f"{place} = {as_text(fault['input'])}: {fault['msg'][0].lower()}{fault['msg'][1:]}."

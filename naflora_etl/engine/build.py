@@ -244,7 +244,7 @@ def _checked(stage: Stage, made: pa.Table, given: list[pa.Table]) -> pa.Table:
     table = conform(made, contract)
     faults = check_table(table, contract)
     if stage.accounts_for and not faults:
-        faults = _lost(stage, table, given[0])
+        faults = _lost(stage, table, given[stage.reads.index(stage.accounts_from or stage.reads[0])])
     if faults:
         raise BrokenPromise(f"stage {stage.name} breaks its promises; nothing was written:\n  " + "\n  ".join(faults))
     return table

@@ -30,6 +30,8 @@ class Stage:
     """Name of the option that says how many rows of the first table a slice takes."""
     accounts_for: str | None = None
     """The promise that nothing vanishes: every value of this key that was given comes back, clean or with an issue."""
+    accounts_from: str | None = None
+    """The table whose keys must come back; the first one when not said."""
     files: Callable[[Any], Sequence[str]] | None = None
     """Files outside the data folder that the stage reads, given its options; their digests are part of its inputs."""
     transient: frozenset[str] = frozenset()

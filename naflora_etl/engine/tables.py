@@ -36,7 +36,7 @@ def query_tables(sql: str, parameters: Sequence[Any] = (), **tables: pa.Table) -
     with duckdb.connect(":memory:") as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        return connection.execute(sql, list(parameters)).to_arrow_table()
+        return connection.sql(sql, params=list(parameters)).to_arrow_table()
 
 
 def clean_rows(table: pa.Table) -> pa.Table:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,7 +132,7 @@ def telling(place: str) -> Iterator[None]:
 @contextmanager
 def _written_beside(target: Path) -> Iterator[IO[bytes]]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".partial-{os.getpid()}-{target.name}")
+    beside = target.with_name(f".partial-{os.getpid()}-{threading.get_ident()}-{target.name}")
     try:
         with beside.open("wb") as stream:
             yield stream

@@ -10,16 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from naflora_etl.engine.stage import Stage
-from naflora_etl.recipe import SelectionOptions
+from naflora_etl.recipe import SelectionOptions, SplitOptions
 from naflora_etl.selecting.draw import rank_images
 from naflora_etl.selecting.servers import choose_servers
 
 
-def select_images(records: pa.Table, *, options: SelectionOptions) -> pa.Table:
+def select_images(records: pa.Table, *, options: SelectionOptions, split_options: SplitOptions) -> pa.Table:
     """Choose servers, then rank each species' images on them; up to the cap chosen, then spares, the rest set aside.
 
-    Each row of `records` is one unique image. The servers are chosen by unique images per species and host. What is
-    left of a species below the minimum stays in: downloads decide, so `split` sets it aside.
+    Each row of `records` is one unique image. The servers are chosen by unique images per species and host. Whether a
+    species keeps its minimum, `split` decides after the downloads; but where even all spares would not reach it, no
+    server is asked for nothing.
     """
     images = records.select(["image_key", "taxon_id", "specimen_key", "gathering_key", "image_url", "host"])
     counts = images.group_by(["taxon_id", "host"]).aggregate([([], "count_all")]).rename_columns(
@@ -35,7 +36,7 @@ def select_images(records: pa.Table, *, options: SelectionOptions) -> pa.Table:
     )
     on_chosen = pc.is_in(images["host"], pa.array(choice.hosts, pa.string()))
     table = pa.concat_tables([
-        _ranked(images.filter(on_chosen), options),
+        _without_hopeless(_ranked(images.filter(on_chosen), options), split_options.minimum),
         _left_out(images.filter(pc.invert(on_chosen))),
     ])
     return table.sort_by([("taxon_id", "ascending"), ("rank", "ascending"), ("image_key", "ascending")])
@@ -52,6 +53,20 @@ def _ranked(images: pa.Table, options: SelectionOptions) -> pa.Table:
     return _append(images, role, pc.if_else(kept, rank, pa.scalar(None, pa.int64())), issue)
 
 
+def _without_hopeless(ranked: pa.Table, minimum: int) -> pa.Table:
+    """Set aside the species that have fewer images, spares included, than the minimum."""
+    kept = ranked.filter(pc.is_valid(ranked["role"])).group_by("taxon_id").aggregate([([], "count_all")])
+    enough = kept.filter(pc.greater_equal(kept["count_all"], minimum))["taxon_id"]
+    hopeless = pc.invert(pc.is_in(ranked["taxon_id"], enough.combine_chunks()))
+    facts = ranked.select(["image_key", "taxon_id", "specimen_key", "gathering_key", "image_url", "host"])
+    return _append(
+        facts,
+        pc.if_else(hopeless, pa.scalar(None, pa.string()), ranked["role"]),
+        pc.if_else(hopeless, pa.scalar(None, pa.int64()), ranked["rank"]),
+        pc.if_else(hopeless, "TOO_FEW_IMAGES", ranked["issue"]),
+    )
+
+
 def _left_out(images: pa.Table) -> pa.Table:
     """Append role, rank and issue to images on servers that were not chosen."""
     rows = len(images)
@@ -63,4 +78,4 @@ def _append(images: pa.Table, role: pa.Array, rank: pa.Array, issue: pa.Array) -
     return images.append_column("role", role).append_column("rank", rank).append_column("issue", issue)
 
 
-STAGE = Stage("selection", reads=("records",), run=select_images, accounts_for="image_key")
+STAGE = Stage("selection", reads=("records",), run=select_images, accounts_for="image_key", also=("split",))

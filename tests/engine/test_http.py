@@ -35,7 +35,7 @@ class Server:
     def times(self, path: str) -> list[float]:
         return [when for seen, when, _ in self.seen if seen == path]
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:  # noqa: C901
         path = request.path
         self.seen.append((path, time.monotonic(), request.headers.get("User-Agent", "")))
         if path == "/robots.txt":

@@ -9,7 +9,7 @@ import pytest
 
 from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.faults import Fault
-from naflora_etl.recipe import SelectionOptions
+from naflora_etl.recipe import SelectionOptions, SplitOptions
 from naflora_etl.stages.selection import select_images
 
 Row = dict[str, str | None]
@@ -34,7 +34,9 @@ def records_of(rows: list[Row]) -> pa.Table:
 
 def select(rows: list[Row], **knobs: object) -> pa.Table:
     """Select, hold the result against its contract, its promise and its order, and return it."""
-    table = select_images(records_of(rows), options=SelectionOptions(**knobs))  # type: ignore[arg-type]
+    minimum = SplitOptions(minimum=knobs.pop("minimum", 1))  # type: ignore[arg-type]
+    options = SelectionOptions(**knobs)  # type: ignore[arg-type]
+    table = select_images(records_of(rows), options=options, split_options=minimum)
     contract = read_contract("selection")
     assert table.column_names == contract.arrow_schema.names
     assert check_table(conform(table, contract), contract) == []
@@ -144,3 +146,11 @@ def test_a_later_harvest_hardly_changes_the_choice(servers: int | None, seed: in
 
 def chosen_of(table: pa.Table) -> set[str | None]:
     return set(table.filter(pc.equal(table["role"], "chosen"))["image_key"].to_pylist())
+
+
+def test_no_server_is_asked_for_a_species_that_cannot_reach_the_minimum() -> None:
+    rows = [image(n, "few", "a") for n in range(4)] + [image(n, "enough", "a") for n in range(10, 15)]
+    table = select(rows, minimum=5, cap=3, spares=2, servers=None).to_pylist()
+    few = [row for row in table if row["taxon_id"] == "few"]
+    assert {(row["issue"], row["role"], row["rank"]) for row in few} == {("TOO_FEW_IMAGES", None, None)}
+    assert [row["issue"] for row in table if row["taxon_id"] == "enough"] == [None] * 5

@@ -1,0 +1,111 @@
+"""What the commands share: how they find their data, show progress, say one line a stage, and end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from naflora_etl.engine.faults import Fault
+
+if TYPE_CHECKING:
+    from naflora_etl.engine.progress import Progress
+    from naflora_etl.engine.receipts import Receipt
+    from naflora_etl.engine.workspace import Workspace
+    from naflora_etl.recipe import Recipe
+
+STOPPED = "Stopped. Nothing is lost: the same command goes on from here."
+
+
+class Naflora(click.Group):
+    """Turns what a user can mend into a sentence, and an interruption into a promise."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            return super().invoke(ctx)
+        except Fault as fault:
+            raise click.ClickException(str(fault)) from fault
+        except (KeyboardInterrupt, click.Abort):
+            click.echo(STOPPED, err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            sys.stderr.close()
+            ctx.exit(0)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def at_work(path: Path, work: str | None, serve: bool = True) -> Iterator[tuple[Recipe, Workspace]]:
+    """Give the recipe and its workspace; a recipe with a sandbox gets one, running while the block lasts."""
+    from naflora_etl.engine.workspace import Workspace
+    from naflora_etl.recipe import read_recipe
+    from naflora_etl.sandbox.embedded import sandbox_for
+
+    recipe = read_recipe(path)
+    workspace = Workspace(work or f"work/{recipe.name}")
+    with sandbox_for(recipe, workspace, serve=serve) as ready:
+        yield ready, workspace
+
+
+@contextmanager
+def watching(quiet: bool = False) -> Iterator[Progress]:
+    """Show progress while the block lasts, when a person watches and nobody asked for quiet."""
+    from naflora_etl.engine.progress import shown
+
+    with shown(False if quiet else None) as progress:
+        yield progress
+
+
+def find_workspace(work: str | None) -> Workspace:
+    """Return the named data folder, or the one under ./work that was built last."""
+    from naflora_etl.engine.workspace import Workspace
+
+    if work is not None:
+        if "://" not in work and not Path(work).is_dir():
+            raise Fault(f"{work} is not a data folder; `naflora build RECIPE --work {work}` would make it one.")
+        return Workspace(work)
+    built = sorted(Path("work").glob("*/tables"), key=lambda path: path.stat().st_mtime)
+    if not built:
+        raise Fault("there is no data folder under ./work; run `naflora build RECIPE` first, or name one with --work.")
+    return Workspace(str(built[-1].parent))
+
+
+def tell(receipt: Receipt, unchanged: bool, issues: bool = True) -> None:
+    """Say one line about a stage: what it was given, what came out, what was set aside and why."""
+    aside = receipt.rows - receipt.clean
+    line = f"{receipt.stage:<10} {receipt.given:>9,} given  {receipt.clean:>9,} clean  {aside:>9,} set aside"
+    if issues and receipt.issues:
+        first = list(receipt.issues.items())[:3]
+        more = ", ..." if len(receipt.issues) > 3 else ""
+        line += f" ({', '.join(f'{name} {count:,}' for name, count in first)}{more})"
+    seconds = int(receipt.seconds)
+    click.echo(line + ("  unchanged" if unchanged else f"  {seconds // 60}m{seconds % 60:02d}s"))
+
+
+def say_nothing(receipt: Receipt, unchanged: bool) -> None:
+    """Say nothing; for a script that wants JSON alone."""
+
+
+
+def as_json_values(receipt: Receipt) -> dict[str, Any]:
+    """Return what a script wants to know of a stage."""
+    return {
+        "stage": receipt.stage,
+        "given": receipt.given,
+        "rows": receipt.rows,
+        "clean": receipt.clean,
+        "issues": receipt.issues,
+        "seconds": receipt.seconds,
+    }

@@ -1,0 +1,56 @@
+"""The path in order: what is given, the stages, and how a recipe is built along them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from naflora_etl.engine.build import Mapper, Site, build_stage, map_here
+from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.receipts import Receipt
+from naflora_etl.engine.stage import Stage
+from naflora_etl.engine.workspace import Workspace
+from naflora_etl.recipe import Recipe
+from naflora_etl.stages import given, harvest, images, records, release, selection, shards, split, taxa
+
+GIVEN: tuple[Stage, ...] = (given.CHECKLIST, given.WCVP)
+STAGES: tuple[Stage, ...] = (
+    taxa.STAGE,
+    harvest.STAGE,
+    records.STAGE,
+    selection.STAGE,
+    images.STAGE,
+    split.STAGE,
+    shards.STAGE,
+    release.STAGE,
+)
+NAMES: tuple[str, ...] = tuple(stage.name for stage in (*GIVEN, *STAGES))
+KEYS = ("checklist_key", "taxon_id", "page_key", "record_key", "specimen_key", "gathering_key", "image_key")
+
+
+def stages_until(last: str | None) -> Sequence[Stage]:
+    """Return the given tables and the stages up to `last`, which must be one of them; all when it is None."""
+    path = (*GIVEN, *STAGES)
+    if last is None:
+        return path
+    if last not in NAMES:
+        raise Fault(f"there is no stage {last}; the path is {' -> '.join(stage.name for stage in STAGES)}.")
+    return path[: NAMES.index(last) + 1]
+
+
+def build_recipe(
+    recipe: Recipe,
+    workspace: Workspace,
+    *,
+    until: str | None = None,
+    mapper: Mapper = map_here,
+    tell: Callable[[Receipt, bool], None] = lambda receipt, unchanged: None,
+    build: Callable[[Stage, Site], Receipt] = build_stage,
+) -> list[Receipt]:
+    """Bring every table up to `until` up to date; return their receipts.
+
+    `mapper` runs the slices of long stages: here by default, or wherever a flow hands in. `build` is `build_stage`, or
+    what a flow puts around it.
+    """
+    with workspace.locked():
+        site = Site(workspace, recipe, mapper, tell)
+        return [build(stage, site) for stage in stages_until(until)]

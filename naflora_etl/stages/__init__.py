@@ -1,0 +1,1 @@
+"""One file per table of the path: a pure function, then its Stage."""
