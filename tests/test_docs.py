@@ -18,7 +18,11 @@ def rows_under(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-@pytest.mark.parametrize(("page", "heading"), [("README.md", "## The path"), ("ARCHITECTURE.md", "## The natural path")])
+PATH_TABLES = [("README.md", "## The path"), ("ARCHITECTURE.md", "## The natural path")]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize(("page", "heading"), PATH_TABLES)
 def test_the_path_table_is_the_pipeline(page: str, heading: str) -> None:
     rows = rows_under((ROOT / page).read_text(encoding="utf-8"), heading)
     assert [row[0].strip("`") for row in rows] == [stage.name for stage in STAGES]
@@ -27,7 +31,7 @@ def test_the_path_table_is_the_pipeline(page: str, heading: str) -> None:
         assert read == set(stage.reads) or "all of them" in row[1]
 
 
-@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]), ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
