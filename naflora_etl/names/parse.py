@@ -52,14 +52,14 @@ _RANKS_ABOVE_SPECIES = (
     "nothosect nothoser unr"
 )
 _ABOVE_SPECIES = frozenset(_RANKS_ABOVE_SPECIES.split())
-_UNSURE = {"cf", "aff", "nr", "near", "?", "prox"}
+_UNSURE = {"cf", "aff", "nr", "near", "?", "prox", "/", "vel"}
 _NO_SPECIES = {"sp", "spp", "spec", "species", "indet", "sect", "ssp", "nov"}
 # Lower-case words that belong to authors or to notes and so cannot be epithets.
 _SMALL_WORDS = (
     "ex in et and und y non nec not de del dela della delle dello degli den der des di do dos du da la las le les los "
     "lo van von vom zu zum zur ten ter af av fil f auct auctt auctorum sensu sec hort nom nomen pro emend ined apud "
     "mihi nob anon or with of al bis sine comb stat orth sphalm err typ s l str st cv grex hybrid hybr cf aff nr "
-    "complex group agg serotype serovar strain clone"
+    "complex group agg serotype serovar strain clone vel"
 )
 _NOT_EPITHETS = frozenset(_SMALL_WORDS.split())
 _NO_WORDS = (

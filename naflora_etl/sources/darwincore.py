@@ -116,7 +116,8 @@ def is_specimen(basis_of_record: str | None) -> bool:
 
 def is_doubtful(qualifier: str | None) -> bool:
     """Return whether an identificationQualifier (cf., aff., ?) leaves the taxon open."""
-    return bool(re.search(r"(?:^|\b)(?:cf|aff|nr|near|vel|prob\w*|poss\w*)\b|\?", (qualifier or "").lower()))
+    doubt = r"\b(?:cf|aff|nr|near|vel|mixed|maybe|perhaps|prob\w*|poss\w*)\b|\?"
+    return bool(re.search(doubt, (qualifier or "").lower()))
 
 
 def gathering_key(collector: str | None, number: str | None, date: str | None) -> str | None:

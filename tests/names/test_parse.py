@@ -108,6 +108,8 @@ def test_a_formula_of_parents_is_told_from_a_named_hybrid(written: str) -> None:
         "Carex cf. alba": "cf.",
         "Carex aff. alba Scop.": "aff.",
         "Carex alba ?": "?",
+        "Carex alba / nigra": "/",
+        "Carex alba vel nigra": "vel",
         "Carex sp.": "sp.",
         "Carex spp. novae": "sp.",
         "Carex alba auct. non Scop.": "auct.",

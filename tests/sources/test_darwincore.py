@@ -181,5 +181,5 @@ def test_what_a_preserved_specimen_is_called() -> None:
 
 
 def test_qualifiers_that_leave_the_taxon_open() -> None:
-    assert all(map(is_doubtful, ("cf.", "cf", "aff.", "?", "A. cf. recurvata")))
+    assert all(map(is_doubtful, ("cf.", "cf", "aff.", "?", "A. cf. recurvata", "Mixed collection")))
     assert not any(map(is_doubtful, ("", None, "A", "det. confirmed")))
