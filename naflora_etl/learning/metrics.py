@@ -46,7 +46,8 @@ class Score:
         for row in self.ranks:
             lines.append(
                 f"{row.rank:8} macro-F1 {row.macro_f1:.4f} over the {row.classes} classes with test images "
-                f"({row.macro_f1_seen:.4f} over the {row.classes_seen} also predicted), accuracy {row.accuracy:.2%}"
+                f"({row.macro_f1_seen:.4f} over the {row.classes_seen} tested or predicted), "
+                f"accuracy {row.accuracy:.2%}"
             )
         return "\n".join(lines)
 

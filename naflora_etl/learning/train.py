@@ -140,10 +140,7 @@ def _loop(
     highest = highest_rate(recipe.optimiser, batch)
 
     reached = Reached(total=loop.epochs * an_epoch)
-    if state := run.read_checkpoint():
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        reached.step, reached.loss, reached.seconds = state["step"], state["loss"], state["seconds"]
+    _restore(run, model, optimiser, reached)
     start = reached.step
     end = reached.total if stop_after_steps is None else min(reached.total, start + stop_after_steps)
 
@@ -176,17 +173,21 @@ def _loop(
                     raise Fault(_told_not_a_number(run, reached.step, rate))
                 log.write({"step": reached.step, "epoch": step // an_epoch + 1, "lr": rate, **row})
             if is_due:
-                run.save_checkpoint(
-                    {
-                        "model": model.state_dict(),
-                        "optimiser": optimiser.state_dict(),
-                        "step": reached.step,
-                        "loss": reached.loss,
-                        "seconds": reached.seconds,
-                    }
-                )
+                _keep(run, model, optimiser, reached)
             progress(reached.step, reached.total, watch.note)
     return reached
+
+
+def _restore(run: Run, model: nn.Module, optimiser: torch.optim.Optimizer, reached: Reached) -> None:
+    if state := run.read_checkpoint():
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        reached.step, reached.loss, reached.seconds = state["step"], state["loss"], state["seconds"]
+
+
+def _keep(run: Run, model: nn.Module, optimiser: torch.optim.Optimizer, reached: Reached) -> None:
+    states = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+    run.save_checkpoint({**states, "step": reached.step, "loss": reached.loss, "seconds": reached.seconds})
 
 
 def _summarise(run: Run, recipe: LearnRecipe, model: nn.Module, dataset: SheetDataset, reached: Reached) -> TrainResult:

@@ -73,12 +73,6 @@ class World:
         return found if found is not None and found.barcode == barcode else None
 
     @cached_property
-    def names_by_key(self) -> dict[str, TaxonName]:
-        """Every name by its key, the Catalogue of Life's and the Backbone's."""
-        names = list(self.flora.names())
-        return {name.key: name for name in names} | {str(name.backbone_key): name for name in names}
-
-    @cached_property
     def names_by_canonical(self) -> dict[str, tuple[TaxonName, ...]]:
         """Every name by its text without authors and hybrid mark; homonyms together."""
         found: dict[str, list[TaxonName]] = defaultdict(list)

@@ -49,7 +49,7 @@ def choose_servers(
     require: Sequence[str] = (),
     exclude: Sequence[str] = (),
 ) -> ServerChoice:
-    """Choose at most `servers` servers (None: all) that cover the most species.
+    """Choose at most `servers` servers (None: all) that cover the most species; fewer, where fewer do as much.
 
     `counts` has a row per species and host: taxon_id, host, n (unique images). A species is covered from `threshold`
     images on the chosen hosts together. Of equal coverage the set with more capped images of covered species wins, then
@@ -64,11 +64,19 @@ def choose_servers(
         history = [_describe(coverage, everything)]
     else:
         history = [_describe(coverage, chosen) for chosen in search_sets(coverage, servers, fixed)]
+    history = _until_no_gain(history)
     best, reachable = history[-1], coverage.reachable_species
     return ServerChoice(
         best.hosts, best.covered_species, reachable, best.capped_images, tuple(history),
         _explain(best, len(everything), reachable, servers),
     )
+
+
+def _until_no_gain(history: list[ServerStep]) -> list[ServerStep]:
+    """Return the steps up to the smallest set that does all that the last one does: nobody is asked for nothing."""
+    last = history[-1]
+    gain = [(step.covered_species, step.capped_images) for step in history]
+    return history[: gain.index((last.covered_species, last.capped_images)) + 1]
 
 
 def _fixed_hosts(

@@ -28,7 +28,7 @@ def select_images(records: pa.Table, *, options: SelectionOptions, split_options
     )
     choice = choose_servers(
         counts,
-        servers=options.servers,
+        servers=None if options.servers == "all" else options.servers,
         threshold=options.threshold,
         cap=options.cap,
         require=options.require_hosts,

@@ -46,4 +46,4 @@ def test_against_scikit_learn(seed: int):
 def test_chance_is_the_commonest_class_and_the_sentence_names_the_class_sets():
     score = score_predictions(np.array([0, 0, 0, 2]), np.array([0, 1, 0, 2]), FOUR)
     assert score.chance == 0.75
-    assert "over the 2 classes with test images" in str(score) and "over the 3 also predicted" in str(score)
+    assert "over the 2 classes with test images" in str(score) and "over the 3 tested or predicted" in str(score)
