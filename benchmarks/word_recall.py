@@ -61,7 +61,8 @@ def main() -> None:
     known = {name if name.endswith(".jpg") else f"{name}.jpg": image["words"] for name, image in verified.items()}
     words = {name: [word["bbox_xywh"] for word in found] for name, found in known.items()}
     names = sorted(words)[3 :: max(1, len(words) // chosen.sheets)][: chosen.sheets]
-    sys.stdout.write("| detect_px | coarse_px | words covered | CPU s a sheet | blanked |\n| --- | --- | --- | --- | --- |\n")
+    sys.stdout.write("| detect_px | coarse_px | words covered | CPU s a sheet | blanked |\n")
+    sys.stdout.write("| --- | --- | --- | --- | --- |\n")
     for coarse in chosen.coarse:
         options = ImagesOptions(detect_px=chosen.detect, coarse_px=coarse, grow=GROW)
         sys.stdout.write(measure(folder / "sheets", names, words, options) + "\n")

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from naflora_etl.recipe import Recipe
 
 STOPPED = "Stopped. Nothing is lost: the same command goes on from here."
+RUN_AGAIN = {
+    "PACK_DAMAGED": "images in packs/ were damaged; run the same command again, and they are asked for anew",
+    "HOST_TROUBLE": "images were out of reach; the same command, run later, asks for them again",
+    "SOURCE_UNREACHABLE": "questions to aggregators had no answer; the same command, run later, asks them again",
+}
 
 
 class Naflora(click.Group):
@@ -32,14 +37,25 @@ class Naflora(click.Group):
         except Fault as fault:
             raise click.ClickException(str(fault)) from fault
         except (KeyboardInterrupt, click.Abort):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # once more would only spoil the end
             click.echo(STOPPED, err=True)
             ctx.exit(130)
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(0)
+        except OSError as error:
+            if sentence := _told(error):
+                raise click.ClickException(sentence) from error
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+
+def _told(error: OSError) -> str | None:
+    from naflora_etl.engine.workspace import tell_error
+
+    return tell_error(error)
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -55,6 +71,7 @@ def at_work(path: Path, work: str | None, serve: bool = True) -> Iterator[tuple[
 
     recipe = read_recipe(path)
     workspace = Workspace(work or f"work/{recipe.name}")
+    workspace.make()
     with sandbox_for(recipe, workspace, serve=serve) as ready:
         yield ready, workspace
 
@@ -92,6 +109,9 @@ def tell(receipt: Receipt, unchanged: bool, issues: bool = True) -> None:
         line += f" ({', '.join(f'{name} {count:,}' for name, count in first)}{more})"
     seconds = int(receipt.seconds)
     click.echo(line + ("  unchanged" if unchanged else f"  {seconds // 60}m{seconds % 60:02d}s"))
+    for name, what_to_do in RUN_AGAIN.items():
+        if issues and receipt.issues.get(name):
+            click.echo(f"           {receipt.issues[name]:,} {what_to_do}.")
 
 
 def say_nothing(receipt: Receipt, unchanged: bool) -> None:

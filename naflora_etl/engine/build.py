@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.http import HttpClient
-from naflora_etl.engine.packs import Packs
+from naflora_etl.engine.packs import ADDRESS, Packs
 from naflora_etl.engine.receipts import Receipt, Receipts, digest_of, digest_path
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import clean_rows, count_issues, parquet_bytes, read_parquet, sha256_of
@@ -78,11 +79,12 @@ def build_stage(stage: Stage, site: Site) -> Receipt:
     inputs = _inputs(stage, site, receipts)
     fingerprint = digest_of(inputs)
     old = receipts.find(stage.name)
-    if old is not None and _still_holds(stage, site.workspace, old, fingerprint):
-        site.tell(old, True)
-        return old
     if old is not None and old.fingerprint == fingerprint:
-        _forget_transient_parts(stage, site.workspace, old)
+        spoilt = _spoilt_parts(stage, site.workspace, old)
+        if not spoilt and _folder_holds(stage, site.workspace, old):
+            site.tell(old, True)
+            return old
+        _forget(stage, site.workspace, spoilt)
     progress.current().begin(stage.name)
     parts = _run_slices(stage, site, fingerprint, receipts)
     receipt = _commit(stage, site.workspace, fingerprint, inputs, parts, time.monotonic() - started)
@@ -119,24 +121,32 @@ def _require(receipts: Receipts, name: str, stage: Stage) -> Receipt:
     return receipt
 
 
-def _still_holds(stage: Stage, workspace: Workspace, old: Receipt, fingerprint: str) -> bool:
-    return (
-        old.fingerprint == fingerprint
-        and not any(old.issues.get(issue) for issue in stage.transient)
-        and all(workspace.exists(path) for path in Receipts(workspace).parts(old))
-        and ("folder" not in stage.uses or workspace.exists(stage.name))
-    )
+def _spoilt_parts(stage: Stage, workspace: Workspace, old: Receipt) -> list[str]:
+    """Return the parts to be made again: damaged, with failures worth another try, or pointing at lost images."""
+    packs = Packs(workspace, "") if "packs" in stage.uses else None
+    return [
+        path
+        for path, body in Receipts(workspace).vouched_parts(old)
+        if body is None or _is_worth_another_try(read_parquet(io.BytesIO(body)), stage, packs)
+    ]
 
 
-def _forget_transient_parts(stage: Stage, workspace: Workspace, old: Receipt) -> None:
-    """Take away the parts that hold failures worth another try; the receipt goes first, so a crash loses nothing."""
+def _is_worth_another_try(part: pa.Table, stage: Stage, packs: Packs | None) -> bool:
+    if stage.transient & count_issues(part).keys():
+        return True
+    return packs is not None and set(ADDRESS) <= set(part.column_names) and packs.has_lost(part)
+
+
+def _folder_holds(stage: Stage, workspace: Workspace, old: Receipt) -> bool:
+    """Return whether every file that was published is in place, with the size it had."""
+    return "folder" not in stage.uses or old.folder.items() <= Folder(workspace, stage.name).published().items()
+
+
+def _forget(stage: Stage, workspace: Workspace, parts: list[str]) -> None:
+    """Take away parts of a committed table; the receipt goes first, so a crash loses nothing."""
     workspace.remove(f"tables/{stage.name}/receipt.json")
-    for path in Receipts(workspace).parts(old):
-        if workspace.exists(path):
-            with workspace.open(path) as stream:
-                issues = set(count_issues(read_parquet(stream, columns=["issue"])))
-            if issues & stage.transient:
-                workspace.remove(path)
+    for path in parts:
+        workspace.remove(path)
 
 
 # slice
@@ -148,10 +158,30 @@ def _run_slices(stage: Stage, site: Site, fingerprint: str, receipts: Receipts) 
         first = clean_rows(receipts.table(stage.reads[0]))
         of = max(1, len(_cut(first, stage, getattr(site.recipe, stage.name))))
     jobs = [SliceJob(stage, site.workspace.url, site.recipe, fingerprint, number, of) for number in range(of)]
-    there = set(site.workspace.names(jobs[0].place))
+    there = _made_before(stage, site.workspace, jobs)
     missing = [job for job in jobs if job.part not in there]
-    made = dict(zip((job.part for job in missing), site.mapper(run_slice, missing), strict=True))
-    return [made.get(job.part) or _named(job.part, site.workspace.read(f"{job.place}/{job.part}")) for job in jobs]
+    made = there | dict(zip((job.part for job in missing), site.mapper(run_slice, missing), strict=True))
+    return [made[job.part] for job in jobs]
+
+
+def _made_before(stage: Stage, workspace: Workspace, jobs: Sequence[SliceJob]) -> dict[str, str]:
+    """Return, by name, the parts that an interrupted run left whole.
+
+    A stage that publishes a folder starts anew: the folder that lies there may be another run's.
+    """
+    if "folder" in stage.uses:
+        return {}
+    found = set(workspace.names(jobs[0].place))
+    bodies = ((job.part, workspace.read(f"{job.place}/{job.part}")) for job in jobs if job.part in found)
+    return {part: _named(part, body) for part, body in bodies if _is_readable(body)}
+
+
+def _is_readable(body: bytes) -> bool:
+    try:
+        read_parquet(io.BytesIO(body))
+    except (pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def _cut(table: pa.Table, stage: Stage, options: Any) -> list[np.ndarray]:
@@ -288,8 +318,11 @@ def _commit(
         given=given,
         inputs=receipt.inputs,
         seconds=round(seconds, 3),
+        folder=Folder(workspace, stage.name).published() if "folder" in stage.uses else {},
     )
     receipts.write(receipt)
+    if "packs" in stage.uses:
+        workspace.remove("bench")  # what an interrupted build of another recipe left there
     for name in workspace.names(f"tables/{stage.name}"):
         if name not in ("receipt.json", folder):
             workspace.remove(f"tables/{stage.name}/{name}")

@@ -51,6 +51,10 @@ class Folder:
             with self.workspace.writing(target) as stream, self.workspace.open(source) as given:
                 shutil.copyfileobj(given, stream)
 
+    def published(self) -> dict[str, int]:
+        """Return the sizes in bytes, by name, of the files that are in place."""
+        return self.workspace.sizes(self.stage)
+
     def begin(self) -> None:
         """Start empty: what an interrupted run left is removed."""
         self.workspace.remove(self.place)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import random
+import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ISSUE_OF_STATUS = {401: "HTTP_BLOCKED", 403: "HTTP_BLOCKED", 451: "HTTP_BLOCKED", 404: "HTTP_GONE", 410: "HTTP_GONE"}
 MAX_REDIRECTS = 5
 LONGEST_BACKOFF_S = 30.0
+ROBOTS_HOLD_S = 86_400
+"""RFC 9309, 2.4: a robots.txt may be kept for a day."""
 
 
 class HttpSettings(Protocol):
@@ -92,7 +95,6 @@ class HttpClient:
         self.settings = settings
         self.lanes = lanes
         self.agent = f"naflora_etl/{__version__} (+{settings.contact or 'no contact given'})"
-        self.robots: dict[str, Protego] = {}
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run asynchronous work to its end, from a stage that is a plain function."""
@@ -223,11 +225,11 @@ class Ask:
         """Raise _Stop when the host's robots.txt asks us to stay away; RFC 9309: 4xx allows, 5xx forbids for now."""
         host = host_of(url)
         async with self.robots_locks.setdefault(host, asyncio.Lock()):
-            if host not in self.client.robots:
-                self.client.robots[host] = Protego.parse(await self._read_robots(url))
-        if not self.client.robots[host].can_fetch(str(url), self.client.agent):
+            known = self.client.lanes.robots
+            if host not in known or known[host][0] < time.monotonic() - ROBOTS_HOLD_S:
+                known[host] = time.monotonic(), Protego.parse(await self._read_robots(url))
+        if not known[host][1].can_fetch(str(url), self.client.agent):
             raise _Stop("ROBOTS_DISALLOWED", f"{host}/robots.txt disallows {url.path}")
-
 
     async def _read_robots(self, url: URL) -> str:
         try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 LOOK_AGAIN_S = 0.02
 
@@ -47,6 +47,8 @@ class Lanes:
     """All lanes of a process. Not asyncio's own semaphores, which serve one event loop only."""
 
     def __init__(self) -> None:
+        self.robots: dict[str, tuple[float, Any]] = {}
+        """What each host's robots.txt says, and when it was read (time.monotonic())."""
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.Lock()
 

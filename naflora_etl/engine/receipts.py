@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.tables import read_parquet
+from naflora_etl.engine.tables import read_parquet, sha256_of
 from naflora_etl.engine.workspace import Workspace, telling
 
 
@@ -33,6 +33,8 @@ class Receipt:
     inputs: dict[str, str] = field(default_factory=dict)
     """Fingerprints and digests that went into the fingerprint, to say what changed."""
     seconds: float = 0.0
+    folder: dict[str, int] = field(default_factory=dict)
+    """Sizes in bytes of the files that the stage published beside its table."""
 
     @property
     def digest(self) -> str:
@@ -92,6 +94,12 @@ class Receipts:
         for part in receipt.parts:
             yield f"tables/{receipt.stage}/{part.split(':')[0]}"
 
+    def vouched_parts(self, receipt: Receipt) -> Iterator[tuple[str, bytes | None]]:
+        """Yield the path of each part with its bytes; without them when they are not the ones that were committed."""
+        for path, named in zip(self.parts(receipt), receipt.parts, strict=True):
+            body = self.workspace.read(path) if self.workspace.exists(path) else b""
+            yield path, body if sha256_of(body) == named.rsplit(":", 1)[-1] else None
+
     def table(self, stage: str) -> pa.Table:
         """Return a committed table, all its rows; Fault when it does not exist or was damaged."""
         receipt = self.find(stage)
@@ -102,9 +110,8 @@ class Receipts:
             try:
                 with self.workspace.open(path) as stream:
                     tables.append(read_parquet(stream))
-            except (OSError, pa.ArrowInvalid):
+            except (OSError, pa.ArrowException):
                 raise Fault(
-                    f"{self.workspace.at(path)} is missing or damaged; remove tables/{stage}/receipt.json there, "
-                    "and the next build makes the table again."
+                    f"{self.workspace.at(path)} is missing or damaged; `naflora build` makes the table again."
                 ) from None
         return pa.concat_tables(tables)

@@ -7,6 +7,7 @@ import fcntl
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,19 +21,32 @@ from naflora_etl.engine.faults import Fault
 MENDS = {
     errno.ENOSPC: "the disk is full; make room and run the same command again, it goes on where it stopped",
     errno.EDQUOT: "your quota is used up; make room and run the same command again, it goes on where it stopped",
-    errno.EACCES: "it may not be written; give yourself the right, or choose another folder with --work",
-    errno.EPERM: "it may not be written; give yourself the right, or choose another folder with --work",
+    errno.EACCES: "it may not be read or written; give yourself the right, or choose another folder with --work",
+    errno.EPERM: "it may not be read or written; give yourself the right, or choose another folder with --work",
     errno.EROFS: "it lies on a read-only file system; choose another folder with --work",
     errno.ENOTDIR: "a file stands where a folder is needed; choose another folder with --work",
     errno.EISDIR: "a folder stands where a file is needed; choose another folder with --work",
+    errno.EEXIST: "a file stands where a folder is needed; choose another folder with --work",
+    errno.EFBIG: "no file may grow so large here; raise the limit (ulimit -f), or choose another folder with --work",
+    errno.EIO: "the disk cannot read or write it; remove it if it can be made again, or choose another disk",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n) and run the same command again",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter folder with --work",
+    errno.ELOOP: "links lead in a circle; choose another folder with --work",
 }
+UNFINISHED = ".partial-"
+LEFT_BEHIND_S = 3600
+"""An unfinished write that nobody has touched for so long is a killed process's."""
 
 
 class Workspace:
     """A data folder. Paths in it are relative, with slashes; what is written is there whole or not at all."""
 
     def __init__(self, url: str) -> None:
-        self.fs, self.root = fsspec.core.url_to_fs(url)
+        try:
+            # no listings kept: a slice on another machine writes what this one looks for
+            self.fs, self.root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except (ValueError, ImportError) as error:
+            raise Fault(f"{url} cannot be a data folder: {error}. Give a path, or another URL, with --work.") from None
         self.url = url
         self.is_local = isinstance(self.fs, LocalFileSystem)
 
@@ -45,6 +59,12 @@ class Workspace:
         if not self.is_local:
             raise Fault(f"{self.url}: this step needs a local data folder; give one with --work.")
         return Path(self.at(path))
+
+    def make(self) -> None:
+        """Make the data folder where there is none; Fault when that cannot be."""
+        if self.is_local:
+            with telling(self.root):
+                _make_folder(Path(self.root))
 
     def exists(self, path: str) -> bool:
         """Return whether `path` is there."""
@@ -59,7 +79,15 @@ class Workspace:
         if not self.fs.exists(self.at(folder)):
             return []
         found = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in self.fs.ls(self.at(folder), detail=False))
-        return sorted(name for name in found if not name.startswith(".partial-"))
+        return sorted(name for name in found if not name.startswith(UNFINISHED))
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the sizes of a folder's files in bytes by name; none when it is not there."""
+        if not self.fs.exists(self.at(folder)):
+            return {}
+        entries = self.fs.ls(self.at(folder), detail=True)
+        found = {entry["name"].rsplit("/", 1)[-1]: int(entry["size"]) for entry in entries if entry["type"] == "file"}
+        return {name: found[name] for name in sorted(found) if not name.startswith(UNFINISHED)}
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file."""
@@ -68,11 +96,13 @@ class Workspace:
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
         """Return `length` bytes of a file from `offset`."""
-        return cast(bytes, self.fs.cat_file(self.at(path), start=offset, end=offset + length))
+        with telling(self.at(path)):
+            return cast(bytes, self.fs.cat_file(self.at(path), start=offset, end=offset + length))
 
     def open(self, path: str) -> IO[bytes]:
         """Open a file for reading."""
-        return cast(IO[bytes], self.fs.open(self.at(path), "rb"))
+        with telling(self.at(path)):
+            return cast(IO[bytes], self.fs.open(self.at(path), "rb"))
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file whole or not at all."""
@@ -102,19 +132,26 @@ class Workspace:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other build out of this workspace; a killed process leaves no lock behind."""
+        """Keep every other build out of this workspace; a killed process leaves no lock behind.
+
+        The unfinished writes that it may leave are removed here, once they are old.
+        """
         if not self.is_local:
             yield
             return
+        self.make()
         path = Path(self.at(".lock"))
-        with telling(str(path.parent)):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with telling(str(path)):
             stream = path.open("w")
         with stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Fault(f"{self.root} is in use by another naflora command; wait for it, or use --work.") from None
+            with telling(str(path)):
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise Fault(
+                        f"{self.root} is in use by another naflora command; wait for it, or use --work."
+                    ) from None
+                _remove_unfinished(path.parent)
             yield
 
 
@@ -124,15 +161,39 @@ def telling(place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in MENDS:
-            raise Fault(f"{error.filename or place}: {MENDS[error.errno]}.") from error
+        if told := tell_error(error, place):
+            raise Fault(told) from error
         raise
+
+
+def tell_error(error: OSError, place: str = "") -> str | None:
+    """Return the sentence for an error of the system that a user can mend; None for any other."""
+    mend = MENDS.get(error.errno or 0)
+    where = error.filename if isinstance(error.filename, str) else place
+    return f"{where or 'a file'}: {mend}." if mend else None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:
+        raise Fault(f"{folder} cannot be made there; choose another folder with --work.") from None
+
+
+def _remove_unfinished(root: Path) -> None:
+    """Remove what killed processes were writing; what is young may be at work in another process."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.startswith(UNFINISHED):
+                path = Path(folder, name)
+                if path.stat().st_mtime < time.time() - LEFT_BEHIND_S:
+                    path.unlink(missing_ok=True)
 
 
 @contextmanager
 def _written_beside(target: Path) -> Iterator[IO[bytes]]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".partial-{os.getpid()}-{threading.get_ident()}-{target.name}")
+    _make_folder(target.parent)
+    beside = target.with_name(f"{UNFINISHED}{os.getpid()}-{threading.get_ident()}-{target.name}")
     try:
         with beside.open("wb") as stream:
             yield stream

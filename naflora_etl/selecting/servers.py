@@ -60,11 +60,11 @@ def choose_servers(
     coverage = count_coverage(counts, threshold=threshold, cap=cap, exclude=exclude)
     fixed = _fixed_hosts(coverage, servers, require, exclude)
     everything = frozenset(range(len(coverage.hosts)))
-    if servers is None or servers >= len(everything):
+    if servers is None or not everything:
         history = [_describe(coverage, everything)]
     else:
-        history = [_describe(coverage, chosen) for chosen in search_sets(coverage, servers, fixed)]
-    history = _until_no_gain(history)
+        sets = search_sets(coverage, min(servers, len(everything)), fixed)
+        history = _until_no_gain([_describe(coverage, chosen) for chosen in sets])
     best, reachable = history[-1], coverage.reachable_species
     return ServerChoice(
         best.hosts, best.covered_species, reachable, best.capped_images, tuple(history),

@@ -31,6 +31,8 @@ from naflora_etl.recipe import ImagesOptions
 KEYS = ("image_key", "taxon_id", "specimen_key", "gathering_key", "host", "role", "rank")
 SHAPING = ("size_px", "jpeg_quality", "redact", "detect_px", "coarse_px", "grow", "noise_seed")
 BEFORE_A_SLICE = 12
+LASTING = frozenset({"HTTP_GONE", "HTTP_ERROR", "NOT_AN_IMAGE", "IMAGE_DAMAGED"})
+"""Failures that no knob changes: kept as an image is, so that a later build does not ask in vain again."""
 
 
 def fetch_images(
@@ -41,7 +43,7 @@ def fetch_images(
     work = SliceWork(rows, options, packs, progress)
     with ThreadPoolExecutor(work.hands, thread_name_prefix="images") as pool:
         http.run(work.run(http, pool))
-    packed = work.packs.pack_bench(row["image_key"] for row in rows if row["image_key"] in work.benched)
+    packed = work.packs.pack_bench(row["image_key"] for row in rows if row["image_key"] in work.lasting)
     made = [work.row_of(row, packed) for row in rows]
     return pa.Table.from_pylist(made, read_contract("images").arrow_schema)
 
@@ -57,9 +59,11 @@ class SliceWork:
         self.progress = progress
         self.detector = open_detector(options)
         shaping = {name: getattr(options, name) for name in SHAPING}
-        self.packs = packs.under(digest_of([shaping, self.detector.name if self.detector else None])[:16])
+        made_by = digest_of([shaping, self.detector.name if self.detector else None])[:16]
+        self.packs = packs.under(made_by, [row["image_key"] for row in rows])
         self.facts: dict[str, dict[str, Any]] = {}
-        self.benched: set[str] = set()
+        self.lasting: set[str] = set()
+        """What this slice finished and later builds shall find."""
         self.hands = os.cpu_count() or 1
         # a few thumbnails from before the redaction, for the report; which ones, the keys decide
         self.before = set(sorted(row["image_key"] for row in rows if row["role"] == "chosen")[:BEFORE_A_SLICE])
@@ -92,12 +96,25 @@ class SliceWork:
                 kept = await lanes.make(row, self._prepare, self.options.max_source_bytes)
                 if kept.facts["issue"] not in TRANSIENT:
                     await asyncio.to_thread(self.packs.put_on_bench, kept)
-            self.benched.add(key)
             facts = kept.facts
+            if facts["issue"] is None or facts["issue"] in LASTING:
+                self.lasting.add(key)
+        elif issue := self._beyond_limits(facts):
+            facts = facts | {"issue": issue}
         self.facts[key] = facts
         self.set_aside += facts["issue"] is not None
         self.progress(len(self.facts), len(self.chosen) + self.set_aside, f"{self.set_aside} set aside, {row['host']}")
         return facts["issue"] is None
+
+    def _beyond_limits(self, facts: dict[str, Any]) -> str | None:
+        """Return what the recipe's limits, which may have changed, say against an image of an earlier build."""
+        if facts["issue"] is not None:
+            return None
+        width, height, options = facts["source_width_px"], facts["source_height_px"], self.options
+        if min(width, height) < options.min_side_px:
+            return "IMAGE_TOO_SMALL"
+        too_large = facts["source_size_bytes"] > options.max_source_bytes or width * height > options.max_source_pixels
+        return "IMAGE_TOO_LARGE" if too_large else None
 
     def _prepare(self, row: dict[str, Any], answer: Answer) -> Kept:
         key = row["image_key"]

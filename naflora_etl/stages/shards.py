@@ -39,7 +39,8 @@ def pack_shards(
 ) -> pa.Table:
     """Write train-00000.tar ... and test-00000.tar ... and return where each sample lies, sorted by image_key.
 
-    A sample whose stored bytes are gone or changed is set aside, and the next one takes its place in the tar.
+    A sample whose stored bytes are gone or changed is set aside, and the next one takes its place in the tar; the
+    damage is noted, so that another build asks for the image again.
     """
     samples = _join_samples(split, images, taxa)
     rows: list[dict[str, Any]] = []
@@ -124,8 +125,9 @@ def _pack_sample(sample: dict[str, Any], packs: Packs, shards: ShardWriter) -> d
     try:
         jpeg = packs.read(sample["pack"], sample["offset"], sample["size_bytes"])
     except PackDamaged:
-        return row
+        jpeg = b""
     if sha256_of(jpeg) != sample["sha256"]:
+        packs.note_damage(sample["pack"], sample["offset"])
         return row
     label = {"key": sample["image_key"]} | {name: sample[name] for name in LABEL}
     shard, span = shards.add(sample["image_key"], jpeg, label)
@@ -138,4 +140,5 @@ STAGE = Stage(
     run=pack_shards,
     uses=("packs", "folder", "progress"),
     accounts_for="image_key",
+    transient=frozenset({"PACK_DAMAGED"}),
 )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from naflora_etl.engine import build as build_module
 from naflora_etl.engine.build import BrokenPromise, Site, build_stage
 from naflora_etl.engine.contracts import Contract
+from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.receipts import Receipts
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.workspace import Workspace
@@ -169,6 +170,58 @@ def test_a_lost_part_is_made_again(site: Any, tmp_path: Path) -> None:
     next((tmp_path / "tables" / "doubles").glob("*/part-00001.parquet")).unlink()
     assert run(site())["double"] == [0, 2, 4, 6, 8, 10]
     assert CALLS[3:] == [[2, 3]]
+
+
+@pytest.mark.parametrize("with_receipt", [True, False])
+def test_a_damaged_part_is_made_again(site: Any, tmp_path: Path, with_receipt: bool) -> None:
+    run(site())
+    part = next((tmp_path / "tables" / "doubles").glob("*/part-00001.parquet"))
+    part.write_bytes(part.read_bytes()[:60])
+    if not with_receipt:
+        (tmp_path / "tables" / "doubles" / "receipt.json").unlink()
+    assert run(site())["double"] == [0, 2, 4, 6, 8, 10]
+    assert CALLS[3:] == [[2, 3]]
+
+
+def publish(numbers: pa.Table, *, options: Options, folder: Folder) -> pa.Table:
+    CALLS.append(numbers["key"].to_pylist())
+    with folder.open("sum.txt", "wb") as stream:
+        stream.write(b"%d" % options.count)
+    return make_doubles(numbers, options=options)
+
+
+PUBLISHED = Stage("doubles", reads=("numbers",), run=publish, uses=("folder",))
+
+
+@pytest.mark.parametrize("loss", ["the folder", "a file", "its end"])
+def test_a_published_folder_is_made_again_when_anything_of_it_is_lost(site: Any, tmp_path: Path, loss: str) -> None:
+    build_stage(NUMBERS, site())
+    build_stage(PUBLISHED, site(count=60))
+    file = tmp_path / "doubles" / "sum.txt"
+    if loss == "its end":
+        file.write_bytes(b"6")
+    else:
+        file.unlink()
+        if loss == "the folder":
+            file.parent.rmdir()
+    build_stage(PUBLISHED, site(count=60))
+    assert file.read_bytes() == b"60"
+    calls = len(CALLS)
+    build_stage(PUBLISHED, site(count=60))
+    assert len(CALLS) == calls
+
+
+def test_a_folder_of_another_recipe_that_was_interrupted_is_never_taken(
+    site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_stage(NUMBERS, site())
+    build_stage(PUBLISHED, site(count=1))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Receipts, "write", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+        build_stage(PUBLISHED, site(count=2))
+    assert (tmp_path / "doubles" / "sum.txt").read_bytes() == b"2"
+    build_stage(PUBLISHED, site(count=1))
+    assert (tmp_path / "doubles" / "sum.txt").read_bytes() == b"1"
 
 
 def test_a_spoilt_receipt_is_told_of(site: Any, tmp_path: Path) -> None:

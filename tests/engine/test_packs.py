@@ -6,6 +6,7 @@ import io
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from naflora_etl.engine.packs import Kept, PackDamaged, Packs
@@ -52,6 +53,46 @@ def test_a_later_build_finds_what_was_made_the_same_way_only(packs: Packs) -> No
 def test_a_half_finished_image_is_not_on_the_bench(packs: Packs) -> None:
     packs.workspace.write(f"{packs.bench}/a.jpg", b"bytes whose receipt was never written")
     assert packs.take_from_bench("a") is None
+
+
+def test_a_failure_is_found_again_without_a_file(packs: Packs) -> None:
+    packs.put_on_bench(Kept("gone", {"issue": "HTTP_GONE"}, {}))
+    assert packs.pack_bench(["gone"]) == {"gone": {"issue": "HTTP_GONE"}}
+    assert Packs(packs.workspace, "later").under("as-today").find("gone") == {"issue": "HTTP_GONE"}
+    assert not [name for name in packs.workspace.names("packs") if name.endswith(".tar")]
+
+
+@pytest.mark.parametrize("damage", ["gone", "short", "noted", "index"])
+def test_nothing_points_at_what_is_lost(packs: Packs, damage: str) -> None:
+    fill(packs, "a", "b")
+    facts = packs.pack_bench(["a", "b"])
+    pack, offset = facts["b"]["pack"], facts["b"]["jpg_offset"]
+    place = f"packs/{pack}"
+    body = packs.workspace.read(place)
+    if damage == "gone":
+        packs.workspace.remove(place)
+    elif damage == "short":
+        packs.workspace.write(place, body[: offset + 10])
+    elif damage == "noted":
+        packs.note_damage(pack, offset)
+    else:
+        packs.workspace.write(place.replace(".tar", ".parquet"), b"no Parquet")
+    later = Packs(packs.workspace, "slice-0").under("as-today", ["a", "b"])
+    assert later.find("b") is None
+    assert (later.find("a") is None) == (damage in ("gone", "index"))
+    address = {"pack": [pack], "offset": [offset], "size_bytes": [facts["b"]["jpg_length_bytes"]]}
+    assert later.has_lost(pa.table(address)) == (damage != "index")
+    assert not later.has_lost(pa.table({name: [None] for name in address}))
+    assert later.pack_bench(["a", "b"]) == facts  # made again, it heals whatever stands there under its name
+    assert Packs(packs.workspace, "slice-1").under("as-today").find("b") == facts["b"]
+    assert packs.workspace.read(place) == body
+
+
+def test_a_damaged_bench_is_as_good_as_none(packs: Packs) -> None:
+    fill(packs, "a", "b")
+    packs.workspace.write(f"{packs.bench}/a.json", b"{")
+    packs.workspace.remove(f"{packs.bench}/b.jpg")
+    assert (packs.take_from_bench("a"), packs.take_from_bench("b")) == (None, None)
 
 
 @pytest.mark.parametrize("pack", ["missing.tar", "short.tar"])

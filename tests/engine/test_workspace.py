@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -67,13 +68,50 @@ def test_a_folder_comes_into_place_whole(workspace: Workspace) -> None:
     ("number", "told"),
     [
         (errno.ENOSPC, "the disk is full; make room"),
-        (errno.EACCES, "may not be written"),
+        (errno.EACCES, "may not be read or written"),
+        (errno.EFBIG, "no file may grow so large here"),
+        (errno.EEXIST, "a file stands where a folder is needed"),
         (errno.EROFS, "read-only file system"),
     ],
 )
 def test_the_systems_errors_are_told_with_their_mend(number: int, told: str) -> None:
     with pytest.raises(Fault, match=told), telling("here"):
         raise OSError(number, "system's words", "there")
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(FileNotFoundError), telling("here"):
+        raise FileNotFoundError(errno.ENOENT, "system's words", "there")
+
+
+@pytest.mark.parametrize("url", ["nosuch://bucket/folder", "/dev/null/folder", "/proc/none/folder"])
+def test_a_folder_that_cannot_be_is_told(url: str) -> None:
+    with pytest.raises(Fault, match="--work"):
+        Workspace(url).make()
+
+
+def test_sizes_are_of_finished_files_alone(workspace: Workspace) -> None:
+    workspace.write("packs/b.tar", b"12345")
+    workspace.write("packs/a.tar", b"1")
+    workspace.write("packs/.partial-1-2-c.tar", b"1")
+    workspace.write("packs/inner/d.tar", b"1")
+    assert workspace.sizes("packs") == {"a.tar": 1, "b.tar": 5}
+    assert workspace.sizes("nowhere") == {}
+
+
+def test_a_file_url_is_a_local_folder(tmp_path: Path) -> None:
+    workspace = Workspace(f"file://{tmp_path}/data")
+    workspace.write("a/b.bin", b"1")
+    assert workspace.is_local and workspace.local("a/b.bin") == tmp_path / "data" / "a" / "b.bin"
+
+
+def test_old_unfinished_writes_of_killed_processes_are_removed_with_the_lock(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path))
+    for name in ("packs/.partial-1-1-old.tar", "packs/.partial-2-2-young.tar", "packs/whole.tar"):
+        workspace.write(name, b"1")
+    os.utime(tmp_path / "packs" / ".partial-1-1-old.tar", (0, 0))
+    with workspace.locked():
+        assert sorted(path.name for path in (tmp_path / "packs").iterdir()) == [".partial-2-2-young.tar", "whole.tar"]
 
 
 def test_a_second_build_is_kept_out(tmp_path: Path) -> None:
