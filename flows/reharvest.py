@@ -38,7 +38,12 @@ def reharvest(
     try:
         with at_work(recipe, work) as (ready, workspace):
             before = {receipt.stage: receipt for receipt in built_so_far(workspace)}
-            anew = ready.model_copy(update={"harvest": ready.harvest.model_copy(update={"snapshot": label})})
+            anew = ready.model_copy(
+                update={
+                    "harvest": ready.harvest.model_copy(update={"snapshot": label}),
+                    "images": ready.images.model_copy(update={"snapshot": label}),
+                }
+            )
             receipts = build_with_tasks(anew, workspace, slice_workers=slice_workers, key=NAME)
             title = f"{ready.release.title}, harvested anew: {label}"
             text = describe_funnel(receipts, title) + "\n" + describe_change(before, receipts)

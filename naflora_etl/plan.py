@@ -159,11 +159,14 @@ class Counting:
         rows = clean_rows(self.receipts.table("selection")).select(["image_key", "host", "role"]).to_pylist()
         benches = [name for name in self.workspace.names("bench") if name.startswith(fingerprint[:12])]
         benched = {name for bench in benches for name in self.workspace.names(f"bench/{bench}")}
-        rows = [row for row in rows if f"{row['image_key']}.json" not in benched]
-        if not self.workspace.names("packs"):
+        if not benched and not self.workspace.names("packs"):
             return rows
-        packs = SliceWork([], self.recipe.images, Packs(self.workspace, "plan"), lambda *told: None).packs
-        return [row for row in rows if packs.find(row["image_key"]) is None]
+        work = SliceWork(rows, self.recipe.images, Packs(self.workspace, "plan"), lambda *told: None)
+        keys = ((row, row["image_key"]) for row in rows)
+        return [
+            row for row, key in keys
+            if work.find_finished(key) is None and not any(f"{name}.json" in benched for name in work.names_of(key))
+        ]
 
     def _rows_to_repeat(self, stage: str) -> list[dict[str, Any]]:
         """Return the rows of the slices of a finished stage that another build runs again."""

@@ -127,6 +127,8 @@ class ImagesOptions(Section):
     """Larger images are refused by their header, before any decoding."""
     min_side_px: Count = 200
     """Smaller images are thumbnails or placeholders."""
+    snapshot: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "1"
+    """Change this label to ask again for images that were gone or broken; finished ones stay."""
     images_per_slice: Count = 500
     """Images a resumable slice (species stay whole); a slice is one pack and one Prefect task."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -43,7 +43,7 @@ def fetch_images(
     work = SliceWork(rows, options, packs, progress)
     with ThreadPoolExecutor(work.hands, thread_name_prefix="images") as pool:
         http.run(work.run(http, pool))
-    packed = work.packs.pack_bench(row["image_key"] for row in rows if row["image_key"] in work.lasting)
+    packed = work.packs.pack_bench(work.finished())
     made = [work.row_of(row, packed) for row in rows]
     return pa.Table.from_pylist(made, read_contract("images").arrow_schema)
 
@@ -60,7 +60,7 @@ class SliceWork:
         self.detector = open_detector(options)
         shaping = {name: getattr(options, name) for name in SHAPING}
         made_by = digest_of([shaping, self.detector.name if self.detector else None])[:16]
-        self.packs = packs.under(made_by, [row["image_key"] for row in rows])
+        self.packs = packs.under(made_by, [name for row in rows for name in self.names_of(row["image_key"])])
         self.facts: dict[str, dict[str, Any]] = {}
         self.lasting: set[str] = set()
         """What this slice finished and later builds shall find."""
@@ -87,18 +87,34 @@ class SliceWork:
             failures = done.count(False)
             wanted, spares = spares[:failures], spares[failures:]
 
+    def names_of(self, key: str) -> tuple[str, str]:
+        """Return the names under which an image and its failure are kept; a failure holds for this snapshot alone."""
+        return key, f"{key}@{self.options.snapshot}"
+
+    def find_finished(self, key: str) -> dict[str, Any] | None:
+        """Return what an earlier slice or build found out about an image, if it did."""
+        return next((facts for name in self.names_of(key) if (facts := self.packs.find(name)) is not None), None)
+
+    def _find_on_bench(self, key: str) -> Kept | None:
+        return next((kept for name in self.names_of(key) if (kept := self.packs.take_from_bench(name))), None)
+
+    def finished(self) -> Iterator[str]:
+        """Yield the names under which this slice's work is packed, in planned order."""
+        for row in self.rows:
+            yield from (name for name in self.names_of(row["image_key"]) if name in self.lasting)
+
     async def _finish(self, row: dict[str, Any], lanes: Lanes) -> bool:
         key = row["image_key"]
-        facts = self.packs.find(key)
+        facts = self.find_finished(key)
         if facts is None:
-            kept = self.packs.take_from_bench(key)
+            kept = self._find_on_bench(key)
             if kept is None:
                 kept = await lanes.make(row, self._prepare, self.options.max_source_bytes)
                 if kept.facts["issue"] not in TRANSIENT:
                     await asyncio.to_thread(self.packs.put_on_bench, kept)
             facts = kept.facts
             if facts["issue"] is None or facts["issue"] in LASTING:
-                self.lasting.add(key)
+                self.lasting.add(kept.key)
         elif issue := self._beyond_limits(facts):
             facts = facts | {"issue": issue}
         self.facts[key] = facts
@@ -117,15 +133,15 @@ class SliceWork:
         return "IMAGE_TOO_LARGE" if too_large else None
 
     def _prepare(self, row: dict[str, Any], answer: Answer) -> Kept:
-        key = row["image_key"]
+        key, failure = self.names_of(row["image_key"])
         facts: dict[str, Any] = {"issue": answer.issue, "status": answer.status}
         facts["fetched_at"] = answer.fetched_at.isoformat()
         if answer.issue is not None:
-            return Kept(key, facts, {})
+            return Kept(failure, facts, {})
         try:
             made = prepare_image(answer.body, options=self.options, detector=self.detector, seed_key=key)
         except ImageFault as fault:
-            return Kept(key, facts | {"issue": fault.issue}, {})
+            return Kept(failure, facts | {"issue": fault.issue}, {})
         files = {"jpg": made.jpeg} | ({"before": made.before_jpeg} if key in self.before else {})
         return Kept(key, facts | made.facts(answer.body), files)
 

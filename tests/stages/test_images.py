@@ -89,9 +89,11 @@ def outcome(table: pa.Table, names: str) -> list[str]:
     return [issues[key_of(name)] or "ok" for name in names.split()]
 
 
-def fetch(given: pa.Table, http: FakeHttp, folder: Path, bench: str = "b") -> pa.Table:
+def fetch(
+    given: pa.Table, http: FakeHttp, folder: Path, bench: str = "b", options: ImagesOptions = OPTIONS
+) -> pa.Table:
     packs = Packs(Workspace(str(folder)), bench)
-    table = fetch_images(given, options=OPTIONS, http=http, packs=packs, progress=lambda *_: None)  # type: ignore[arg-type]
+    table = fetch_images(given, options=options, http=http, packs=packs, progress=lambda *_: None)  # type: ignore[arg-type]
     table = conform(table, read_contract("images"))
     assert check_table(table, read_contract("images")) == []
     return table
@@ -156,3 +158,27 @@ def test_what_was_finished_before_a_crash_is_not_asked_again_and_the_bytes_are_t
     assert benched <= set(crashed.asked)
     crashed_packs, calm_packs = (sorted((tmp_path / where / "packs").iterdir()) for where in ("crashed", "undisturbed"))
     assert [path.name for path in crashed_packs] == [path.name for path in calm_packs]
+
+
+def test_a_failure_for_good_is_not_asked_for_again_under_the_same_snapshot(tmp_path: Path) -> None:
+    given = selection(a="g1 dead1 page1")
+    fetch(given, FakeHttp(), tmp_path, "one")
+    again = FakeHttp()
+    assert outcome(fetch(given, again, tmp_path, "two"), "g1 dead1 page1") == ["ok", "HTTP_GONE", "NOT_AN_IMAGE"]
+    assert again.asked == {}
+    later = FakeHttp()
+    anew = OPTIONS.model_copy(update={"snapshot": "2027-01"})
+    fetch(given, later, tmp_path, "three", anew)
+    assert later.asked == {"dead1": 1, "page1": 1}
+    quiet = FakeHttp()
+    fetch(given, quiet, tmp_path, "four", anew)
+    assert quiet.asked == {}
+
+
+def test_a_raised_limit_judges_what_is_packed_and_asks_nobody(tmp_path: Path) -> None:
+    given = selection(a="g1 g2")
+    fetch(given, FakeHttp(), tmp_path, "one")
+    http = FakeHttp()
+    larger = OPTIONS.model_copy(update={"min_side_px": 70})
+    assert outcome(fetch(given, http, tmp_path, "two", larger), "g1 g2") == ["IMAGE_TOO_SMALL"] * 2
+    assert http.asked == {}
