@@ -156,7 +156,8 @@ class Counting:
 
     def _not_fetched(self, fingerprint: str) -> list[dict[str, Any]]:
         """Return the selected images that are neither packed nor on the bench of an interrupted build."""
-        rows = clean_rows(self.receipts.table("selection")).select(["image_key", "host", "role"]).to_pylist()
+        selected = clean_rows(self.receipts.table("selection"))
+        rows: list[dict[str, Any]] = selected.select(["image_key", "host", "role"]).to_pylist()
         benches = [name for name in self.workspace.names("bench") if name.startswith(fingerprint[:12])]
         benched = {name for bench in benches for name in self.workspace.names(f"bench/{bench}")}
         if not benched and not self.workspace.names("packs"):
