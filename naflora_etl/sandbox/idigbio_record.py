@@ -39,10 +39,32 @@ def find_uuid(world: World, uuid: str) -> tuple[Specimen, int] | None:
 
 def write_record(world: World, specimen: Specimen) -> dict[str, Any]:
     """Return an item of /v2/search/records: uuid, type, etag, data, indexTerms, recordIds."""
-    keeper, name = specimen.institution, specimen.old_name
     uuid = make_uuid(world.options.seed, specimen.taxon, specimen.index)
+    recordset = specimen.institution.recordset
+    media = [make_uuid(world.options.seed, specimen.taxon, specimen.index, p.number) for p in specimen.pictures]
+    _, _, _, _, latitude, longitude = specimen.place
+    terms = _index_record(uuid, specimen) | {
+        "geopoint": {"lon": longitude, "lat": latitude},
+        "hasImage": bool(media),
+        "hasMedia": bool(media),
+        "mediarecords": media,
+        "flags": ["gbif_reference_added"],
+        "dqs": 0.3 + 0.05 * (specimen.index % 5),
+        "recordids": [f"{recordset}\\{_occurrence_id(specimen)}"],
+    }
+    if specimen.date:
+        terms["datecollected"] = _fabricate_date(specimen)
+    return _item("records", uuid, _verbatim_record(specimen), terms, specimen)
+
+
+def _occurrence_id(specimen: Specimen) -> str:
+    return f"urn:catalog:{specimen.institution.code}:{specimen.barcode}"
+
+
+def _verbatim_record(specimen: Specimen) -> dict[str, Any]:
+    """Return the record as its publisher sent it."""
+    keeper, name, occurrence = specimen.institution, specimen.old_name, _occurrence_id(specimen)
     code, country, state, locality, latitude, longitude = specimen.place
-    occurrence = f"urn:catalog:{keeper.code}:{specimen.barcode}"
     data = {
         "id": occurrence,
         "dwc:occurrenceID": occurrence,
@@ -71,7 +93,13 @@ def write_record(world: World, specimen: Specimen) -> dict[str, Any]:
         "dcterms:rightsHolder": keeper.name,
         "dcterms:license": keeper.record_license,
     }
-    data = {field: value for field, value in data.items() if value}
+    return {field: value for field, value in data.items() if value}
+
+
+def _index_record(uuid: str, specimen: Specimen) -> dict[str, Any]:
+    """Return the record as iDigBio indexes it: its own words, in lower case."""
+    keeper, name, occurrence = specimen.institution, specimen.old_name, _occurrence_id(specimen)
+    code, country, state, locality, _, _ = specimen.place
     terms: dict[str, Any] = {
         "uuid": uuid,
         "recordset": keeper.recordset,
@@ -97,20 +125,7 @@ def write_record(world: World, specimen: Specimen) -> dict[str, Any]:
         "eventdate": specimen.date,
         "verbatimeventdate": specimen.date,
     }
-    terms = {field: value.lower() if isinstance(value, str) else value for field, value in terms.items() if value}
-    media = [make_uuid(world.options.seed, specimen.taxon, specimen.index, p.number) for p in specimen.pictures]
-    terms |= {
-        "geopoint": {"lon": longitude, "lat": latitude},
-        "hasImage": bool(media),
-        "hasMedia": bool(media),
-        "mediarecords": media,
-        "flags": ["gbif_reference_added"],
-        "dqs": 0.3 + 0.05 * (specimen.index % 5),
-        "recordids": [f"{keeper.recordset}\\{occurrence}"],
-    }
-    if specimen.date:
-        terms["datecollected"] = _fabricate_date(specimen)
-    return _item("records", uuid, data, terms, specimen)
+    return {field: value.lower() if isinstance(value, str) else value for field, value in terms.items() if value}
 
 
 def write_media(world: World, specimen: Specimen, picture: Picture) -> dict[str, Any]:
