@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
@@ -20,6 +19,7 @@ from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.http import HttpClient
 from naflora_etl.engine.packs import ADDRESS, Packs
 from naflora_etl.engine.receipts import Receipt, Receipts, digest_of, digest_path
+from naflora_etl.engine.slices import count_slices, given_tables
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import clean_rows, count_issues, parquet_bytes, read_parquet, sha256_of
 from naflora_etl.engine.workspace import Workspace
@@ -86,7 +86,7 @@ def build_stage(stage: Stage, site: Site) -> Receipt:
             return old
         _forget(stage, site.workspace, spoilt)
     progress.current().begin(stage.name)
-    parts = _run_slices(stage, site, fingerprint, receipts)
+    parts = _run_slices(stage, site, fingerprint)
     receipt = _commit(stage, site.workspace, fingerprint, inputs, parts, time.monotonic() - started)
     progress.current().end()
     site.tell(receipt, False)
@@ -152,11 +152,8 @@ def _forget(stage: Stage, workspace: Workspace, parts: list[str]) -> None:
 # slice
 
 
-def _run_slices(stage: Stage, site: Site, fingerprint: str, receipts: Receipts) -> list[str]:
-    of = 1
-    if stage.slice_by is not None:
-        first = clean_rows(receipts.table(stage.reads[0]))
-        of = max(1, len(_cut(first, stage, getattr(site.recipe, stage.name))))
+def _run_slices(stage: Stage, site: Site, fingerprint: str) -> list[str]:
+    of = count_slices(site.workspace.url, stage, fingerprint, site.recipe)
     jobs = [SliceJob(stage, site.workspace.url, site.recipe, fingerprint, number, of) for number in range(of)]
     there = _made_before(stage, site.workspace, jobs)
     missing = [job for job in jobs if job.part not in there]
@@ -184,24 +181,6 @@ def _is_readable(body: bytes) -> bool:
     return True
 
 
-def _cut(table: pa.Table, stage: Stage, options: Any) -> list[np.ndarray]:
-    """Return the row numbers of each slice: whole groups of `slice_by`, in order of first appearance."""
-    size = getattr(options, stage.rows_per_slice or "", table.num_rows)
-    if not table.num_rows:
-        return []
-    codes = table[stage.slice_by].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    order = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes))
-    slices, start, last = [], 0, 0
-    for end in ends:
-        if end - start > size and last > start:
-            slices.append(order[start:last])
-            start = last
-        last = int(end)
-    slices.append(order[start:])
-    return slices
-
-
 # run
 
 
@@ -209,9 +188,7 @@ def run_slice(job: SliceJob) -> str:
     """Run one slice of a stage and write its part; return the part's name and sha256."""
     workspace, stage = Workspace(job.url), job.stage
     receipts = Receipts(workspace)
-    tables = [clean_rows(receipts.table(name)) for name in stage.reads]
-    if stage.slice_by is not None and job.of > 0 and tables[0].num_rows:
-        tables[0] = tables[0].take(pa.array(_cut(tables[0], stage, getattr(job.recipe, stage.name))[job.number]))
+    tables = given_tables(job.url, stage, job.fingerprint, job.recipe, job.number)
     effects = _effects(job, workspace, receipts)
     options = {f"{name}_options": getattr(job.recipe, name) for name in stage.also}
     made = stage.run(*tables, options=getattr(job.recipe, stage.name), **options, **effects)
