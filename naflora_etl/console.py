@@ -59,7 +59,11 @@ def _told(error: OSError) -> str | None:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    """Take a request to end as Ctrl-C is taken: where work is asynchronous, it is cancelled in good order."""
+    if callable(signal.getsignal(signal.SIGINT)):
+        signal.raise_signal(signal.SIGINT)
+    else:  # a job in the background, for which Ctrl-C is switched off
+        raise KeyboardInterrupt
 
 
 @contextmanager
