@@ -23,6 +23,7 @@ STOPPED = "Stopped. Nothing is lost: the same command goes on from here."
 RUN_AGAIN = {
     "PACK_DAMAGED": "images in packs/ were damaged; run the same command again, and they are asked for anew",
     "HOST_TROUBLE": "images were out of reach; the same command, run later, asks for them again",
+    "SOURCE_UNREADABLE": "answers of aggregators made no sense; the same command, run later, asks for them again",
     "SOURCE_UNREACHABLE": "questions to aggregators had no answer; the same command, run later, asks them again",
 }
 

@@ -57,4 +57,4 @@ ISSUES: dict[str, str] = {
 }
 
 # Another build asks again for these, and for these alone.
-TRANSIENT: frozenset[str] = frozenset({"SOURCE_UNREACHABLE", "HOST_TROUBLE"})
+TRANSIENT: frozenset[str] = frozenset({"SOURCE_UNREACHABLE", "SOURCE_UNREADABLE", "HOST_TROUBLE"})
