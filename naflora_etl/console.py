@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,12 @@ RUN_AGAIN = {
 class Naflora(click.Group):
     """Turns what a user can mend into a sentence, and an interruption into a promise."""
 
+    def __init__(self, *args: Any, headings: Mapping[str, Sequence[click.Command]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.headings = headings
+        for command in chain.from_iterable(headings.values()):
+            self.add_command(command)
+
     def invoke(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _interrupt)
         try:
@@ -51,6 +58,11 @@ class Naflora(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, commands in self.headings.items():
+            with formatter.section(heading):
+                formatter.write_dl([(command.name or "", command.get_short_help_str(80)) for command in commands])
 
 
 def _told(error: OSError) -> str | None:
@@ -121,7 +133,6 @@ def tell(receipt: Receipt, unchanged: bool, issues: bool = True) -> None:
 
 def say_nothing(receipt: Receipt, unchanged: bool) -> None:
     """Say nothing; for a script that wants JSON alone."""
-
 
 
 def as_json_values(receipt: Receipt) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def knobs(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, 
             each = "<host>." if get_origin(field.annotation) is dict else ""
             yield from knobs(section, f"{prefix}{name}.{each}")
         else:
-            default = "required" if field.is_required() else as_text(field.get_default())
+            default = "required" if field.is_required() else as_text(field.get_default(call_default_factory=True))
             yield f"{prefix}{name}", default, field.description or ""
 
 

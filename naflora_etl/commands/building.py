@@ -1,0 +1,144 @@
+"""build, plan, status, why, knobs: from a recipe along the path, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from naflora_etl.commands.options import built_option, json_option, recipe_argument, work_option
+from naflora_etl.console import as_json_values, at_work, find_workspace, say_nothing, tell, watching
+from naflora_etl.engine.faults import Fault
+
+if TYPE_CHECKING:
+    from naflora_etl.engine.receipts import Receipt
+
+ROWS_IN_FULL = 3
+LONGEST_VALUE = 200
+
+
+@click.command()
+@recipe_argument
+@click.option("--until", metavar="STAGE", help="Stop after this stage (taxa, harvest, records, ... release).")
+@work_option
+@json_option
+def build(recipe: Path, until: str | None, work: str | None, as_json: bool) -> None:
+    """Build RECIPE, a .toml, along the whole path.
+
+    What is up to date is left as it is; what was interrupted goes on where it stopped.
+    """
+    from naflora_etl.pipeline import build_recipe, stages_until
+
+    stages_until(until)
+    receipts: list[Receipt] = []
+    with at_work(recipe, work) as (ready, workspace), watching(quiet=as_json):
+        receipts = build_recipe(ready, workspace, until=until, tell=say_nothing if as_json else tell)
+    if as_json:
+        click.echo(json.dumps([as_json_values(receipt) for receipt in receipts], indent=2))
+    elif until is None:
+        place = workspace.at("release")
+        click.echo(f"\nRelease: {place}\nReport:  {place}/report.html")
+
+
+@click.command()
+@recipe_argument
+@work_option
+@json_option
+def plan(recipe: Path, work: str | None, as_json: bool) -> None:
+    """Say what a build would ask of whom.
+
+    Requests, bytes and time for each host at the polite rates of RECIPE, before any request. What is here already
+    is not counted. Before the harvest nobody knows which images there will be: plan again after it.
+    """
+    from naflora_etl.plan import describe_plan, plan_recipe
+
+    with at_work(recipe, work, serve=False) as (ready, workspace), watching(quiet=as_json):
+        made = plan_recipe(ready, workspace)
+    click.echo(json.dumps(made.as_dict(), indent=2) if as_json else describe_plan(made))
+
+
+@click.command()
+@built_option
+@json_option
+def status(work: str | None, as_json: bool) -> None:
+    """Show the funnel, stage by stage.
+
+    What each stage was given, what came out clean, what was set aside and why.
+    """
+    from naflora_etl.engine.ledger import read_funnel
+    from naflora_etl.issues import ISSUES
+    from naflora_etl.pipeline import NAMES
+
+    workspace = find_workspace(work)
+    receipts = read_funnel(workspace, NAMES)
+    if as_json:
+        click.echo(json.dumps([as_json_values(receipt) for receipt in receipts], indent=2))
+        return
+    if not receipts:
+        raise Fault(f"{workspace.root} holds no built stage yet; run `naflora build RECIPE` first.")
+    click.echo(f"{workspace.root}\n")
+    for receipt in receipts:
+        tell(receipt, unchanged=False, issues=False)
+        for issue, count in receipt.issues.items():
+            click.echo(f"    {count:>9,}  {issue:<24} {ISSUES[issue]}")
+
+
+@click.command()
+@click.argument("key")
+@built_option
+@json_option
+def why(key: str, work: str | None, as_json: bool) -> None:
+    """Tell one key's life along the path.
+
+    KEY is a checklist_key, taxon_id, page_key, record_key, specimen_key, gathering_key or image_key. Of a stage with
+    many rows of it the first are told, the others counted; --json has them all.
+    """
+    from naflora_etl.engine.ledger import trace_key
+    from naflora_etl.pipeline import KEYS, NAMES
+
+    workspace = find_workspace(work)
+    traces = trace_key(workspace, NAMES, KEYS, key)
+    if as_json:
+        click.echo(json.dumps([{"stage": t.stage, **t.row} for t in traces], indent=2, default=str))
+        return
+    if not traces:
+        raise Fault(f"no table of {workspace.root} holds the key {key}; `naflora status` shows what is built.")
+    for stage, found in groupby(traces, key=lambda trace: trace.stage):
+        _tell_rows(stage, [trace.row for trace in found])
+    if {trace.stage for trace in traces} <= {"checklist", "taxa"} and (taxon_id := traces[-1].row.get("taxon_id")):
+        click.echo(f"Its species goes on: naflora why {taxon_id}")
+
+
+def _tell_rows(stage: str, rows: list[dict[str, Any]]) -> None:
+    """Print the rows of one stage; of many the first in full, the others counted by what became of them."""
+    from naflora_etl.issues import ISSUES
+
+    for row in rows if len(rows) <= ROWS_IN_FULL else rows[:1]:
+        issue = row["issue"]
+        click.echo(f"{stage}: " + (f"{issue}: {ISSUES[issue]}" if issue else "clean"))
+        for name, value in row.items():
+            if value is not None and name != "issue":
+                text = str(value)
+                click.echo(f"    {name:<26} {text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + ' ...'}")
+    if len(rows) > ROWS_IN_FULL:
+        click.echo(f"{stage}: {len(rows):,} rows in all, of which the one above is the first")
+        for issue, count in Counter(row["issue"] for row in rows).most_common():
+            click.echo(f"    {count:>9,}  {f'{issue:<24} {ISSUES[issue]}' if issue else 'clean'}")
+
+
+@click.command("knobs")
+@click.option("--markdown", is_flag=True, help="Print docs/recipe.md.")
+def list_knobs(markdown: bool) -> None:
+    """List every knob of a recipe, with its reason."""
+    from naflora_etl.knobs import describe_knobs, knobs
+    from naflora_etl.recipe import Recipe
+
+    if markdown:
+        click.echo(describe_knobs(Recipe), nl=False)
+        return
+    for name, default, why in knobs(Recipe):
+        click.echo(f"{name:<34} {default:<24} {why}")

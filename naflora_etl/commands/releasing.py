@@ -1,0 +1,60 @@
+"""release, verify: what leaves the house."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from naflora_etl.commands.options import json_option, recipe_argument, work_option
+from naflora_etl.console import at_work, say_nothing, tell, watching
+
+
+@click.command()
+@recipe_argument
+@click.option("--out", type=click.Path(path_type=Path), default=Path("dist"), show_default=True, help="Folder for it.")
+@click.option("--part-size", metavar="SIZE", help="Cut the tarball into parts of this size (2GB, 500MB).")
+@work_option
+@json_option
+def release(recipe: Path, out: Path, part_size: str | None, work: str | None, as_json: bool) -> None:
+    """Build RECIPE and write the release's tarball.
+
+    With its checksums, and the same bytes every time. Parts are joined by `cat NAME.tar.part-* | tar x`.
+    """
+    from naflora_etl.pipeline import build_recipe
+    from naflora_etl.publishing.bundle import parse_size, write_tarballs
+
+    part_size_bytes = parse_size(part_size) if part_size else None
+    with at_work(recipe, work) as (ready, workspace), watching(quiet=as_json) as progress:
+        build_recipe(ready, workspace, tell=say_nothing if as_json else tell)
+        progress.begin("tarball")
+        name = f"{ready.name}-{ready.release.version}"
+        paths = write_tarballs(
+            workspace.local("release"), out, name=name, part_size_bytes=part_size_bytes, progress=progress
+        )
+    click.echo(json.dumps([str(path) for path in paths], indent=2) if as_json else "\n".join(map(str, paths)))
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@json_option
+def verify(path: Path, as_json: bool) -> None:
+    """Check that a release keeps its promises.
+
+    PATH is a release folder, a tarball of one, or any part of a tarball in parts. Every byte is read; the command
+    fails when a promise is broken, and says which.
+    """
+    from naflora_etl.publishing.verify import verify_release
+
+    with watching(quiet=as_json) as progress:
+        progress.begin("verify")
+        findings = verify_release(path, progress)
+    if as_json:
+        click.echo(json.dumps([str(finding) for finding in findings], indent=2))
+    for finding in [] if as_json else findings:
+        click.echo(str(finding), err=True)
+    if findings:
+        raise click.ClickException(f"{path} breaks {len(findings)} promise{'s'[: len(findings) != 1]}.")
+    if not as_json:
+        click.echo(f"{path} keeps its promises.")

@@ -1,0 +1,51 @@
+"""sandbox: a small world on loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from naflora_etl.engine.faults import Fault
+
+
+@click.group()
+def sandbox() -> None:
+    """Serve a small world on loopback.
+
+    GBIF and iDigBio look-alikes and image hosts, to try a client against.
+    """
+
+
+@sandbox.command("serve")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same world.")
+@click.option("--species", default=12, show_default=True, help="Species that grow in it.")
+@click.option("--specimens-per-species", default=16, show_default=True, help="Mean number of specimens a species.")
+@click.option("--min-sheet-px", default=3000, show_default=True, help="Long side of the smallest sheet.")
+@click.option("--max-sheet-px", default=6000, show_default=True, help="Long side of the largest sheet.")
+@click.option("--port", default=8600, show_default=True, help="Port on every loopback address of the world.")
+@click.option("--given", type=click.Path(path_type=Path), help="Folder to write its checklist and names table into.")
+def serve_sandbox(given: Path | None, **options: int) -> None:
+    """Run the sandbox until Ctrl-C.
+
+    It says where it answers; <GBIF address>/sandbox/log tells every request it got.
+    """
+    from pydantic import ValidationError
+
+    from naflora_etl.recipe import SandboxOptions
+    from naflora_etl.sandbox.checklist import write_given
+    from naflora_etl.sandbox.server import run_sandbox
+    from naflora_etl.sandbox.world import build_world
+
+    try:
+        chosen = SandboxOptions(**options)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise click.UsageError(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}.") from None
+    if given is not None:
+        try:
+            files = write_given(build_world(chosen), given)
+        except OSError as error:
+            raise Fault(f"{given} cannot be written ({error.strerror}); choose another folder.") from None
+        click.echo(f"{files.checklist_path}\n{files.wcvp_path}")
+    run_sandbox(chosen, announce=click.echo)

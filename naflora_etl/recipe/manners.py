@@ -1,0 +1,35 @@
+"""Manners towards servers: the section http."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from naflora_etl.recipe.section import Count, Section
+
+
+class HostPolicy(Section):
+    concurrency: Count = 2
+    """Connections at a time; iDigBio's own ingestor uses 2."""
+    per_second: Annotated[float, Field(gt=0)] = 2.0
+    """Requests a second at most."""
+
+
+class HttpOptions(Section):
+    contact: str = ""
+    """E-mail or web page in the User-Agent; needed before anybody but loopback is asked."""
+    default: HostPolicy = HostPolicy()
+    """Manners towards a host that is not named below."""
+    hosts: dict[str, HostPolicy] = Field(default_factory=dict)
+    """Manners towards single hosts, by host name (with port, where it has one)."""
+    allow_private_hosts: tuple[str, ...] = ()
+    """Loopback or private hosts (host:port, or host) that may be asked; the sandbox's own are added by themselves."""
+    tries: Count = 5
+    """Tries for a transient failure, with exponential back-off and full jitter, or as Retry-After says."""
+    total_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    """Deadline for one answer, body included."""
+    max_wait_s: Annotated[float, Field(ge=0)] = 120.0
+    """Longest Retry-After that is waited for within a run; a longer one makes the failure transient."""
+    obey_robots: bool = True
+    """robots.txt of image servers, asked once a host."""
