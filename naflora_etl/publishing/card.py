@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from naflora_etl import __version__
+from naflora_etl.publishing.citation import render_bibtex
 from naflora_etl.publishing.contents import Contents
 from naflora_etl.publishing.pages import render_page
 from naflora_etl.publishing.report import shorten
@@ -30,7 +31,7 @@ def render_card(contents: Contents) -> str:
         datasets=contents.datasets,
         redaction=contents.redaction,
         version=__version__,
-        cite_key=contents.recipe["name"].replace("-", "_"),
+        bibtex=render_bibtex(contents),
     )
 
 

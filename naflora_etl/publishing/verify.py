@@ -30,7 +30,7 @@ from naflora_etl.publishing.table_check import (
 TABLES = ("manifest", "classes", "excluded")
 DOCUMENTS = (
     "README.md", "report.html", "recipe.json", "attribution.csv", "train_metadata.json", "test_metadata.json",
-    "sample_submission.csv",
+    "sample_submission.csv", "croissant.json", "datapackage.json", "CITATION.cff",
 )  # fmt: skip
 SHARD_COLUMNS = ["image_key", "offset", "length_bytes", "sha256", "width_px", "height_px", "class_id", "taxon_name",
                  "specimen_key"]  # fmt: skip

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from naflora_etl.recipe.section import Count, Section
 
 
@@ -21,5 +25,11 @@ class ReleaseOptions(Section):
     """A paragraph for the dataset card."""
     publisher: str = ""
     """Who publishes it."""
+    date: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    """Day of publication, YYYY-MM-DD; no clock is asked, so that the same build gives the same bytes."""
+    url: str = ""
+    """Page where the release can be found."""
+    doi: Annotated[str, Field(pattern=r"^(10\.\d{4,9}/\S+)?$")] = ""
+    """DOI of the release, 10.5281/zenodo.123."""
     contact_sheet: Count = 12
     """Images on the report's contact sheet."""

@@ -22,8 +22,14 @@ from naflora_etl.publishing.attribution import write_attribution
 from naflora_etl.publishing.card import render_card
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import Sum, render_sums, sum_stream
+from naflora_etl.publishing.citation import NAME as CITATION
+from naflora_etl.publishing.citation import render_bibtex, render_cff
 from naflora_etl.publishing.contact import make_contact_sheet
 from naflora_etl.publishing.contents import Contents
+from naflora_etl.publishing.croissant import NAME as CROISSANT
+from naflora_etl.publishing.croissant import render_croissant
+from naflora_etl.publishing.datapackage import NAME as DATAPACKAGE
+from naflora_etl.publishing.datapackage import render_datapackage
 from naflora_etl.publishing.funnel import count_funnel, count_hosts
 from naflora_etl.publishing.kaggle import write_sample_submission, write_test_metadata, write_train_metadata
 from naflora_etl.publishing.manifest import count_classes, join_manifest, list_excluded
@@ -32,7 +38,7 @@ from naflora_etl.publishing.report import render_report
 from naflora_etl.recipe import Recipe, ReleaseOptions
 
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
-WRITERS = 11
+WRITERS = 14
 """Files besides the shards, for the progress line."""
 
 
@@ -69,6 +75,7 @@ def write_release(
     _write_tables(files, contents)
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
     files.write("report.html", "report", lambda stream: stream.write(render_report(contents, pairs).encode()))
+    _write_descriptions(files, contents)
     sums = render_sums({name: row["sha256"] for name, row in files.rows.items()})
     files.write(SUMS, "checksums", lambda stream: stream.write(sums))
     rows = [files.rows[name] for name in sorted(files.rows)]
@@ -85,6 +92,15 @@ def _write_tables(files: ReleaseFiles, contents: Contents) -> None:
     files.write("test_metadata.json", "metadata", lambda stream: write_test_metadata(manifest, stream))
     files.write("sample_submission.csv", "metadata", lambda stream: write_sample_submission(manifest, stream))
     files.write("recipe.json", "metadata", lambda stream: stream.write(render_recipe(contents.recipe)))
+
+
+def _write_descriptions(files: ReleaseFiles, contents: Contents) -> None:
+    sums = {name: row["sha256"] for name, row in files.rows.items()}
+    croissant = render_croissant(contents, sums, render_bibtex(contents))
+    package = render_datapackage(contents, files.rows)
+    files.write(CROISSANT, "metadata", lambda stream: stream.write(croissant))
+    files.write(DATAPACKAGE, "metadata", lambda stream: stream.write(package))
+    files.write(CITATION, "metadata", lambda stream: stream.write(render_cff(contents)))
 
 
 class ReleaseFiles:

@@ -16,8 +16,8 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import read_parquet
 
 FILES = [
-    "README.md", "SHA256SUMS", "attribution.csv", "classes.parquet", "excluded.parquet", "manifest.parquet",
-    "recipe.json", "report.html", "sample_submission.csv", "test-00000.tar", "test_metadata.json", "train-00000.tar",
+    "CITATION.cff", "README.md", "SHA256SUMS", "attribution.csv", "classes.parquet", "croissant.json",
+    "datapackage.json", "excluded.parquet", "manifest.parquet", "recipe.json", "report.html", "sample_submission.csv", "test-00000.tar", "test_metadata.json", "train-00000.tar",
     "train-00001.tar", "train_metadata.json",
 ]  # fmt: skip
 
