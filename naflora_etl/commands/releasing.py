@@ -1,4 +1,4 @@
-"""release, verify: what leaves the house."""
+"""release, verify, diff: what leaves the house."""
 
 from __future__ import annotations
 
@@ -58,3 +58,22 @@ def verify(path: Path, as_json: bool) -> None:
         raise click.ClickException(f"{path} breaks {len(findings)} promise{'s'[: len(findings) != 1]}.")
     if not as_json:
         click.echo(f"{path} keeps its promises.")
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Parquet file with a row per image that changed.")
+@json_option
+def diff(old: Path, new: Path, out: Path | None, as_json: bool) -> None:
+    """Tell what changed from one release to the next.
+
+    OLD and NEW are release folders or tarballs. Told are images added, withdrawn, relabelled, fetched anew and moved,
+    classes in and out, and whether the test set is untouched.
+    """
+    from naflora_etl.publishing.diff import compare_releases, describe_difference, write_changes
+
+    found = compare_releases(old, new)
+    if out is not None:
+        write_changes(found, out)
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else describe_difference(found), nl=as_json)
