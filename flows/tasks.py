@@ -15,12 +15,15 @@ from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from flows.lanes import take_turns
 from naflora_etl.engine.build import BrokenPromise, Mapper, Site, SliceJob, build_stage
 from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.lane_files import FOLDER_VARIABLE, shared_folder
 from naflora_etl.engine.receipts import Receipt
 from naflora_etl.engine.stage import Stage
 
 FAULTS = (Fault, BrokenPromise)  # trying again mends neither
+SCHEDULER_VARIABLE = "NAFLORA_DASK_SCHEDULER"
 RETRY_DELAYS_S = [10.0, 60.0]
 
 J = TypeVar("J", contravariant=True)
@@ -64,7 +67,7 @@ def slices_as_tasks(in_flight: int, tell: Callable[[str, int, int], None]) -> Ma
     def run_slices(run: Callable[[SliceJob], str], jobs: Sequence[SliceJob]) -> Iterable[str]:
         def submit(job: SliceJob) -> Future:
             name = f"{job.stage.name} slice {job.number + 1} of {job.of}"
-            return _slice.with_options(task_run_name=name).submit(run, job)
+            return _slice.with_options(task_run_name=name).submit(run, job, need_turns(job))
 
         def finished(count: int) -> None:
             of = jobs[0].of
@@ -107,18 +110,24 @@ def run_in_window(
     return [results[number] for number in range(len(jobs))]
 
 
+def need_turns(job: SliceJob) -> bool:
+    """Return whether slices may run on several machines that share no folder for the lanes of hosts."""
+    shared = os.environ.get(FOLDER_VARIABLE) or getattr(job.recipe, "http").lanes  # noqa: B009 - of no recipe class
+    return bool(os.environ.get(SCHEDULER_VARIABLE)) and not shared
+
+
 def chosen_runner() -> TaskRunner[Any]:
     """Return where slices run: threads here, or the Dask cluster whose scheduler NAFLORA_DASK_SCHEDULER names."""
-    scheduler = os.environ.get("NAFLORA_DASK_SCHEDULER")
+    scheduler = os.environ.get(SCHEDULER_VARIABLE)
     if not scheduler:
         return ThreadPoolTaskRunner()
     try:
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
     except ImportError:
         raise Fault(
             "NAFLORA_DASK_SCHEDULER is set, but prefect-dask is not installed; `pip install prefect-dask`, or unset it."
         ) from None
-    return DaskTaskRunner(address=scheduler)  # type: ignore[no-any-return]
+    return DaskTaskRunner(address=scheduler)
 
 
 def _put(ended: SimpleQueue[int], number: int, future: Future) -> None:
@@ -140,8 +149,10 @@ def _never(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 
 # retries that never come: a task without any would be logged with an empty traceback beside the sentence
 @task(name="slice", cache_policy=NO_CACHE, persist_result=False, retries=1, retry_condition_fn=_never)
-def _slice(run: Callable[[SliceJob], str], job: SliceJob) -> str | State[Any]:
+def _slice(run: Callable[[SliceJob], str], job: SliceJob, in_turns: bool = False) -> str | State[Any]:
     try:
+        if in_turns:
+            take_turns(shared_folder())
         return run(job)
     except FAULTS as fault:
         return Failed(message=str(fault), data=fault)

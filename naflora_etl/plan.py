@@ -24,13 +24,16 @@ from naflora_etl.engine.workspace import Workspace
 from naflora_etl.issues import TRANSIENT
 from naflora_etl.pipeline import build_recipe
 from naflora_etl.recipe import Recipe
+from naflora_etl.sources.gbif_errand import PIECE_BYTES
 from naflora_etl.sources.portals import PORTALS
 from naflora_etl.stages.images import SliceWork
 
 # measured means of real traffic, used for estimates alone: of a record's JSON, and of a herbarium sheet (median of
 # 12.6 MP sheets)
 RECORD_BYTES = {"gbif": 3_500, "idigbio": 5_000}
+DOWNLOADED_RECORD_BYTES = 300  # in a zip of GBIF's, all its files together
 SHEET_BYTES = 2_400_000
+POLLS = 30  # how a download stands, asked over some four hours
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
@@ -70,6 +73,7 @@ class _WouldAsk(Exception):
         self.stage = jobs[0].stage.name
         self.fingerprint = jobs[0].fingerprint
         self.share = len(jobs) / jobs[0].of
+        self.has_first = any(job.number == 0 for job in jobs)
 
 
 def plan_recipe(recipe: Recipe, workspace: Workspace) -> Plan:
@@ -80,10 +84,10 @@ def plan_recipe(recipe: Recipe, workspace: Workspace) -> Plan:
     counting = Counting(recipe, workspace, receipts)
     notes: tuple[str, ...]
     if would_ask is not None and would_ask.stage == "harvest":
-        errands = counting.ask_aggregators(-int(-taxa * would_ask.share // 1))
-        notes = (counting.tell_images(taxa),)
+        errands = counting.ask_aggregators(-int(-taxa * would_ask.share // 1), taxa, would_ask.has_first)
+        notes = (*counting.tell_gbif(taxa), counting.tell_images(taxa))
     else:
-        errands = counting.ask_aggregators(counting.taxa_to_repeat())
+        errands = counting.ask_aggregators(counting.taxa_to_repeat(), taxa)
         errands += counting.ask_image_hosts(would_ask)
         notes = ("What is here already is not asked for again.",)
     if errands:
@@ -120,10 +124,39 @@ class Counting:
         self.receipts = receipts
         self.client = HttpClient(recipe.http)
 
-    def ask_aggregators(self, taxa: int) -> list[Errand]:
-        """Return what asking about so many taxa takes."""
-        portals = [source for source in self.recipe.harvest.sources if source in PORTALS]
-        return [self._ask_aggregator(source, taxa) for source in portals if taxa]
+    def ask_aggregators(self, taxa: int, of: int, has_first: bool = False) -> list[Errand]:
+        """Return what asking about so many taxa, of all, takes; `has_first`: the first slice is among what is asked."""
+        options = self.recipe.harvest
+        portals = [source for source in options.sources if source in PORTALS]
+        errands = [self._ask_aggregator(source, taxa) for source in portals if taxa]
+        if "gbif" in portals and options.ask_gbif_by(of) == "download":
+            errands = [errand for errand in errands if errand.what != "gbif"]
+            errands += [self._ask_for_download(of)] if has_first else []
+        return errands
+
+    def _ask_for_download(self, taxa: int) -> Errand:
+        # a question a name, then the request, how it stands, and the archive in pieces
+        options, host = self.recipe.harvest, host_of(URL(self.recipe.harvest.gbif_api))
+        bytes_most = taxa * options.max_records_per_taxon * DOWNLOADED_RECORD_BYTES
+        pieces = -(-bytes_most // PIECE_BYTES)
+        return self._errand(host, "gbif", taxa + 4, taxa + 4 + POLLS + pieces, bytes_most)
+
+    def tell_gbif(self, taxa: int) -> tuple[str, ...]:
+        """Say how GBIF would be asked, and why."""
+        options = self.recipe.harvest
+        if "gbif" not in options.sources:
+            return ()
+        way = options.ask_gbif_by(taxa)
+        why = f'harvest.gbif = "{options.gbif}"'
+        if options.gbif == "auto":
+            sign = "more than" if way == "download" else "at most"
+            why = f"{taxa:,} taxa are {sign} harvest.gbif_search_taxa ({options.gbif_search_taxa:,})"
+        if way == "search":
+            return (f"GBIF is asked by its search API, page by page: {why}.",)
+        return (
+            f"GBIF is asked by its download API, once for all taxa: {why}. One archive with a DOI comes, prepared in "
+            "some minutes to hours; GBIF_USER, GBIF_PWD and GBIF_EMAIL must be set.",
+        )
 
     def _ask_aggregator(self, source: str, taxa: int) -> Errand:
         options = self.recipe.harvest
@@ -163,11 +196,7 @@ class Counting:
         if not benched and not self.workspace.names("packs"):
             return rows
         work = SliceWork(rows, self.recipe.images, Packs(self.workspace, "plan"), lambda *told: None)
-        keys = ((row, row["image_key"]) for row in rows)
-        return [
-            row for row, key in keys
-            if work.find_finished(key) is None and not any(f"{name}.json" in benched for name in work.names_of(key))
-        ]
+        return [row for row in rows if not work.is_here(row["image_key"], benched)]
 
     def _rows_to_repeat(self, stage: str) -> list[dict[str, Any]]:
         """Return the rows of the slices of a finished stage that another build runs again."""
@@ -185,7 +214,10 @@ class Counting:
         """Say how many images there may be, while only the harvest can tell which."""
         options = self.recipe.selection
         most = taxa * options.cap
-        servers = "all servers" if options.servers == "all" else f"at most {options.servers} servers"
+        said = {"all": "all servers", "frontier": "as many servers as the knee of the frontier says"}
+        servers = said.get(str(options.servers), f"at most {options.servers} servers")
+        if options.coverage is not None:
+            servers = f"as few servers as cover {options.coverage:.1%} of the species"
         size = f"{most * SHEET_BYTES / 1e9:,.1f} GB"
         return (
             f"Images: at most {most:,} ({taxa:,} species x cap {options.cap}), about {size}, from {servers}; "

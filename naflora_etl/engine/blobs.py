@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
 
 import pyarrow as pa
 
+from naflora_etl.engine.arrivals import Arrival, path_of, settled_file
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.workspace import Workspace
 
@@ -41,6 +43,22 @@ class Blobs:
         if hashlib.sha256(data).hexdigest() != digest:
             raise Fault(f"{self.workspace.at(path)} is damaged; remove it and change harvest.snapshot in the recipe.")
         return data
+
+    def arrival(self, name: str) -> Arrival:
+        """Return a file too large for memory that comes in pieces; those of an earlier run are in it."""
+        return Arrival(self.workspace, name, self.folder)
+
+    def file(self, digest: str) -> AbstractContextManager[str]:
+        """Give the path of such a file, for a block of work; Fault when it is gone or no longer the same."""
+        return settled_file(self.workspace, digest, self.folder)
+
+    def has_file(self, digest: str) -> bool:
+        """Return whether such a file is here."""
+        return self.workspace.exists(path_of(self.folder, digest))
+
+    def drop_file(self, digest: str) -> None:
+        """Remove such a file."""
+        self.workspace.remove(path_of(self.folder, digest))
 
     def _path(self, digest: str) -> str:
         return f"{self.folder}/{digest[:2]}/{digest}.zst"

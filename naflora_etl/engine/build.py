@@ -17,6 +17,7 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.http import HttpClient
+from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.packs import ADDRESS, Packs
 from naflora_etl.engine.receipts import Receipt, Receipts, digest_of, digest_path
 from naflora_etl.engine.slices import count_slices, given_tables
@@ -204,6 +205,7 @@ def _effects(job: SliceJob, workspace: Workspace, receipts: Receipts) -> dict[st
     makers: dict[str, Callable[[], Any]] = {
         "http": lambda: HttpClient(getattr(job.recipe, "http")),  # noqa: B009 - the engine knows no recipe class
         "blobs": lambda: Blobs(workspace),
+        "notes": lambda: Notes(workspace),
         "packs": lambda: Packs(workspace, f"{job.fingerprint[:12]}-{job.number:05d}"),
         "folder": lambda: _begun(Folder(workspace, job.stage.name)),
         "tables": lambda: Tables(receipts),

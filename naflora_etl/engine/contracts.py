@@ -72,7 +72,7 @@ def conform(table: pa.Table, contract: Contract) -> pa.Table:
     if set(table.column_names) != set(schema.names):
         return table
     try:
-        return table.select(schema.names).cast(schema)
+        return table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return table
 

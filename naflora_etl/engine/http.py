@@ -7,36 +7,43 @@ By hand, because tenacity knows no Retry-After that pauses a whole host, and aio
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import random
-import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
-from protego import Protego
 from yarl import URL
 
 from naflora_etl import __version__
-from naflora_etl.engine.addresses import AddressRefused, GuardedResolver, check_url, host_of, is_loopback
+from naflora_etl.engine.addresses import (
+    AddressRefused,
+    GuardedResolver,
+    check_url,
+    host_of,
+    is_loopback,
+    without_login,
+)
+from naflora_etl.engine.answers import REDIRECTS, Answer, Stop, TryAgain, failed
+from naflora_etl.engine.bodies import CEILING_BYTES
 from naflora_etl.engine.clock import now
+from naflora_etl.engine.exchange import CleanConnector, Errand, Exchange, Request, Timeouts, judged
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.lanes import LANES, Lanes, Policy
+from naflora_etl.engine.lanes import HostRests, Lanes, Policy, lanes_in_force, policy_for
+from naflora_etl.engine.robots import LONGEST_BYTES, Robots
+
+__all__ = ["Answer", "Ask", "HttpClient", "HttpSettings"]
 
 T = TypeVar("T")
-TRY_AGAIN = frozenset({408, 420, 425, 429, 500, 502, 503, 504})
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-ISSUE_OF_STATUS = {401: "HTTP_BLOCKED", 403: "HTTP_BLOCKED", 451: "HTTP_BLOCKED", 404: "HTTP_GONE", 410: "HTTP_GONE"}
 MAX_REDIRECTS = 5
+FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 30.0
-ROBOTS_HOLD_S = 86_400
-"""RFC 9309, 2.4: a robots.txt may be kept for a day."""
+KEEP_ALIVE_S = 4.0
+"""Idle connections are closed before the servers close them: Apache does after 5 seconds."""
 
 
-class HttpSettings(Protocol):
+class HttpSettings(Timeouts, Protocol):
     """What the client needs to know; the section `http` of a recipe has it."""
 
     @property
@@ -46,55 +53,31 @@ class HttpSettings(Protocol):
     @property
     def hosts(self) -> Mapping[str, Policy]: ...
     @property
+    def known_hosts(self) -> Mapping[str, Policy]: ...
+    @property
+    def lanes(self) -> str: ...
+    @property
     def allow_private_hosts(self) -> tuple[str, ...]: ...
     @property
     def tries(self) -> int: ...
     @property
-    def total_timeout_s(self) -> float: ...
-    @property
-    def max_wait_s(self) -> float: ...
-    @property
     def obey_robots(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back: with `issue` null a 2xx with its whole body."""
-
-    url: str
-    status: int | None
-    headers: Mapping[str, str]
-    body: bytes
-    issue: str | None
-    fetched_at: datetime
-    note: str = ""
-
-
-class _TryAgain(Exception):
-    """A failure that may pass; `after_s` is the server's own wish, None when it has none."""
-
-    def __init__(self, what: str, status: int | None = None, after_s: float | None = None) -> None:
-        super().__init__(what)
-        self.status = status
-        self.after_s = after_s
-
-
-class _Stop(Exception):
-    """A failure that will not pass."""
-
-    def __init__(self, issue: str, note: str, status: int | None = None) -> None:
-        super().__init__(note)
-        self.issue = issue
-        self.status = status
 
 
 class HttpClient:
     """Asks servers under one recipe's manners."""
 
-    def __init__(self, settings: HttpSettings, lanes: Lanes = LANES) -> None:
+    def __init__(self, settings: HttpSettings, lanes: Lanes | None = None) -> None:
         self.settings = settings
-        self.lanes = lanes
+        self._lanes = lanes
         self.agent = f"naflora_etl/{__version__} (+{settings.contact or 'no contact given'})"
+
+    @property
+    def lanes(self) -> Lanes:
+        """The lanes of all hosts: those handed in, or those that all processes share."""
+        if self._lanes is None:
+            self._lanes = lanes_in_force(self.settings.lanes)
+        return self._lanes
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run asynchronous work to its end, from a stage that is a plain function."""
@@ -103,23 +86,26 @@ class HttpClient:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Ask]:
         """Open connections for a block of work."""
-        connector = aiohttp.TCPConnector(
-            limit=0, resolver=GuardedResolver(self.settings.allow_private_hosts), ttl_dns_cache=600
+        connector = CleanConnector(
+            limit=0,
+            resolver=GuardedResolver(self.settings.allow_private_hosts),
+            ttl_dns_cache=600,
+            keepalive_timeout=KEEP_ALIVE_S,
         )
-        timeout = aiohttp.ClientTimeout(total=self.settings.total_timeout_s, connect=30, sock_read=60)
         async with aiohttp.ClientSession(
             connector=connector,
-            timeout=timeout,
             headers={"User-Agent": self.agent},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
+            auto_decompress=False,
         ) as session:
+            session._retry_connection = False  # else aiohttp asks once more by itself, outside the host's lane
             yield Ask(self, session)
 
     def policy(self, host: str) -> Policy:
-        """Return the manners towards a host."""
-        name = host.split(":")[0]
-        return self.settings.hosts.get(host) or self.settings.hosts.get(name) or self.settings.default
+        """Return the manners towards a host: the recipe's, else those that travel with the package."""
+        settings = self.settings
+        return policy_for(host, settings.default, settings.hosts, settings.known_hosts)
 
     def check_contact(self, host: str) -> None:
         """Raise Fault when a stranger would be asked without saying who asks."""
@@ -128,12 +114,20 @@ class HttpClient:
 
 
 @dataclass(frozen=True)
+class _Spaced:
+    """Manners, made slower by what a robots.txt asks for."""
+
+    concurrency: int
+    per_second: float
+
+
 class Ask:
     """`answer = await ask(url)`: one request with all its tries; raises nothing that a server did."""
 
-    client: HttpClient
-    session: aiohttp.ClientSession
-    robots_locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    def __init__(self, client: HttpClient, session: aiohttp.ClientSession) -> None:
+        self.client = client
+        self.exchange = Exchange(session, client.lanes, client.settings)
+        self.robots_locks: dict[str, asyncio.Lock] = {}
 
     async def __call__(
         self,
@@ -145,145 +139,95 @@ class Ask:
         headers: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
         robots: bool = False,
+        tries: int | None = None,
     ) -> Answer:
+        """Return the answer to a question, or what became of it.
+
+        `headers` may make it conditional (If-None-Match, If-Modified-Since): a 304 is then an answer, without a body.
+        They go to the origin of `url` alone. With `robots` the host's robots.txt and opt-outs are kept to.
+        `tries`: fewer than the recipe's, for what must not be done twice.
+        """
+        settings = self.client.settings
         try:
-            target = URL(url)
+            target = without_login(URL(url))
             target = target.update_query(params) if params else target
         except (ValueError, TypeError) as error:
-            return _failed(url, "URL_UNUSABLE", str(error))
-        request = _Request(target, method, json, headers or {}, max_bytes, robots and self.client.settings.obey_robots)
-        trouble = _TryAgain("not asked")
-        for attempt in range(self.client.settings.tries):
+            return failed(url, "URL_UNUSABLE", str(error))
+        request = Request(
+            target, method, json, headers or {}, min(max_bytes or CEILING_BYTES, CEILING_BYTES),
+            robots and settings.obey_robots,
+        )  # fmt: skip
+        errand = Errand(settings.deadline_s)
+        answer = await self._try(request, errand, tries or settings.tries)
+        return replace(answer, asked=tuple(errand.asked))
+
+    async def _try(self, request: Request, errand: Errand, tries: int) -> Answer:
+        url = str(request.url)
+        trouble = TryAgain("not asked")
+        for attempt in range(tries):
             try:
-                if request.opt_outs:
-                    await self._obey_robots(target)
-                return await self._follow(request)
-            except _Stop as stop:
-                return _failed(str(target), stop.issue, str(stop), stop.status)
+                return await self._follow(request, errand)
+            except Stop as stop:
+                return failed(url, stop.issue, str(stop), stop.status)
             except AddressRefused as error:
-                return _failed(str(target), "ADDRESS_REFUSED", str(error))
-            except _TryAgain as again:
+                return failed(url, "ADDRESS_REFUSED", str(error))
+            except HostRests as rests:
+                return failed(url, "HOST_TROUBLE", str(rests), trouble.status)
+            except TryAgain as again:
                 trouble = again
-                if not await self._wait(target, attempt, again):
+                if not await self._wait(attempt, again, errand):
                     break
-        return _failed(str(target), "HOST_TROUBLE", str(trouble), trouble.status)
+        return failed(url, trouble.issue, str(trouble), trouble.status)
 
-    async def _wait(self, url: URL, attempt: int, trouble: _TryAgain) -> bool:
-        settings, host = self.client.settings, host_of(url)
-        if trouble.after_s is not None:
-            if trouble.after_s > settings.max_wait_s:
+    async def _wait(self, attempt: int, trouble: TryAgain, errand: Errand) -> bool:
+        """Wait before another try, as the server wishes and at least as back-off has it; false when none is worth it.
+
+        Exponential back-off with full jitter; a Retry-After pauses the whole host, for whoever asks it.
+        """
+        settings = self.client.settings
+        if trouble.after_s:
+            self.client.lanes.pause(trouble.host, trouble.after_s)
+            if trouble.after_s > min(settings.max_wait_s, errand.left_s):
                 return False
-            self.client.lanes.pause(host, trouble.after_s)
-            return True
         if attempt + 1 < settings.tries:
-            await asyncio.sleep(random.uniform(0, min(LONGEST_BACKOFF_S, 0.25 * 2**attempt)))
-        return True
+            longest = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt)
+            await asyncio.sleep(min(random.uniform(0, longest), max(0.0, errand.left_s)))
+        return errand.left_s > 0
 
-    async def _follow(self, request: _Request) -> Answer:
-        url, seen = request.url, 0
-        while True:
-            answer = await self._once(request, url)
-            if answer.status not in REDIRECTS:
-                return _judged(answer)
-            seen += 1
-            location = answer.headers.get("location")
-            if seen > MAX_REDIRECTS or not location:
-                raise _Stop("HTTP_ERROR", f"{seen} redirects lead nowhere", answer.status)
+    async def _follow(self, request: Request, errand: Errand) -> Answer:
+        for _ in range(MAX_REDIRECTS + 1):
+            reply = await self._once(request, errand)
+            if reply.status not in REDIRECTS:
+                judged(reply, request)
+                return Answer(str(request.url), reply.status, reply.headers, reply.body, None, now())
+            location = reply.headers.get("location", "").strip()
             try:
-                url = url.join(URL(location))
+                target = without_login(request.url.join(URL(location))) if location else None
             except ValueError:
-                raise _Stop("HTTP_ERROR", f"redirected to {location!r}, no address", answer.status) from None
+                raise Stop("HTTP_ERROR", f"redirected to {location!r}, no address", reply.status) from None
+            if target is None:
+                break
+            check_url(target, self.client.settings.allow_private_hosts)
+            request = request.redirected(target, reply.status)
+        raise Stop("HTTP_ERROR", "redirects lead nowhere", reply.status)
 
-    async def _once(self, request: _Request, url: URL) -> Answer:
-        client, host = self.client, host_of(url)
-        check_url(url, client.settings.allow_private_hosts)
+    async def _once(self, request: Request, errand: Errand) -> Any:
+        client, host = self.client, host_of(request.url)
+        check_url(request.url, client.settings.allow_private_hosts)
         client.check_contact(host)
-        async with client.lanes.enter(host, client.policy(host)):
-            try:
-                async with self.session.request(
-                    request.method, url, json=request.json, headers=request.headers, allow_redirects=False
-                ) as response:
-                    headers = {name.lower(): value for name, value in response.headers.items()}
-                    if response.status in TRY_AGAIN:
-                        raise _TryAgain(f"HTTP {response.status}", response.status, _retry_after(headers))
-                    if request.opt_outs and _opted_out(headers):
-                        raise _Stop("ROBOTS_DISALLOWED", "the answer's headers opt out of machine use", response.status)
-                    body = await _read(response, request.max_bytes) if response.status < 300 else b""
-                    return Answer(str(url), response.status, headers, body, None, now())
-            except AddressRefused:
-                raise
-            except aiohttp.ClientConnectorError as error:
-                if isinstance(error.__cause__ or error.os_error, AddressRefused):
-                    raise AddressRefused(str(error)) from None
-                raise _TryAgain(str(error)) from None
-            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-                raise _TryAgain(str(error) or type(error).__name__) from None
-            except ValueError as error:
-                raise _Stop("HTTP_ERROR", str(error)) from None
+        policy = client.policy(host)
+        if request.opt_outs:
+            delay_s = await self._obey_robots(request.url, errand)
+            policy = _Spaced(policy.concurrency, min(policy.per_second, 1 / delay_s)) if delay_s else policy
+        return await self.exchange.once(request, policy, errand)
 
-    async def _obey_robots(self, url: URL) -> None:
-        """Raise _Stop when the host's robots.txt asks us to stay away; RFC 9309: 4xx allows, 5xx forbids for now."""
-        host = host_of(url)
-        async with self.robots_locks.setdefault(host, asyncio.Lock()):
-            known = self.client.lanes.robots
-            if host not in known or known[host][0] < time.monotonic() - ROBOTS_HOLD_S:
-                known[host] = time.monotonic(), Protego.parse(await self._read_robots(url))
-        if not known[host][1].can_fetch(str(url), self.client.agent):
-            raise _Stop("ROBOTS_DISALLOWED", f"{host}/robots.txt disallows {url.path}")
+    async def _obey_robots(self, url: URL, errand: Errand) -> float:
+        """Raise Stop when robots.txt keeps us away; return the seconds between requests that it asks for, at most
+        max_wait_s."""
 
-    async def _read_robots(self, url: URL) -> str:
-        try:
-            answer = await self._follow(_Request(url.origin() / "robots.txt", "GET", None, {}, 500_000, False))
-        except _Stop:
-            return ""
-        return answer.body.decode("utf-8", "replace")
+        async def read(place: URL) -> bytes:
+            return (await self._follow(Request(place, max_bytes=LONGEST_BYTES, only_start=True), errand)).body
 
-
-@dataclass(frozen=True)
-class _Request:
-    url: URL
-    method: str
-    json: Any
-    headers: Mapping[str, str]
-    max_bytes: int | None
-    opt_outs: bool
-
-
-def _judged(answer: Answer) -> Answer:
-    status = answer.status or 0
-    if 200 <= status < 300:
-        return answer
-    raise _Stop(ISSUE_OF_STATUS.get(status, "HTTP_ERROR"), f"HTTP {status}", status)
-
-
-def _opted_out(headers: Mapping[str, str]) -> bool:
-    wishes = {wish.strip().lower() for wish in headers.get("x-robots-tag", "").replace(":", ",").split(",")}
-    return bool(wishes & {"noai", "noimageai", "noml"}) or headers.get("tdm-reservation", "").strip() == "1"
-
-
-async def _read(response: aiohttp.ClientResponse, max_bytes: int | None) -> bytes:
-    if max_bytes is not None and (response.content_length or 0) > max_bytes:
-        raise _Stop("IMAGE_TOO_LARGE", f"the body has {response.content_length} bytes", response.status)
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(1 << 16):
-        body += chunk
-        if max_bytes is not None and len(body) > max_bytes:
-            raise _Stop("IMAGE_TOO_LARGE", f"the body has over {max_bytes} bytes", response.status)
-    return bytes(body)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a Retry-After asks for, given as seconds or as an HTTP date (RFC 9110, 10.2.3)."""
-    wish = headers.get("retry-after", "").strip()
-    if wish.isdigit():
-        return float(wish)
-    try:
-        when = email.utils.parsedate_to_datetime(wish)
-    except ValueError:
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
-
-
-def _failed(url: str, issue: str, note: str, status: int | None = None) -> Answer:
-    return Answer(url, status, {}, b"", issue, now(), note)
+        robots = Robots(self.client.lanes, self.client.agent, read, self.robots_locks)
+        await robots.obey(url)
+        return min(robots.delay_s(host_of(url)), self.client.settings.max_wait_s)

@@ -21,7 +21,7 @@ class Stage:
     reads: tuple[str, ...]
     run: Callable[..., pa.Table]
     uses: tuple[str, ...] = ()
-    """Effects handed in as keywords: http, blobs, packs, folder, tables, slice, progress."""
+    """Effects handed in as keywords: http, blobs, notes, packs, folder, tables, slice, progress."""
     version: int = 1
     """Raised by hand when the meaning of the output changes."""
     slice_by: str | None = None

@@ -22,6 +22,13 @@ class SandboxOptions(Section):
     """Long side of the smallest sheet."""
     max_sheet_px: Count = 6000
     """Long side of the largest sheet."""
+    drop_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of requests for images whose connection is cut, half of them in the middle of the body."""
+    dies_after: Annotated[int, Field(ge=0)] = 0
+    """When above 0, the steady server cuts every connection from its so many-th picture on, as long as it runs."""
+
+    download_s: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds that the GBIF look-alike takes to prepare a download."""
 
     @model_validator(mode="after")
     def _sizes_in_order(self) -> SandboxOptions:

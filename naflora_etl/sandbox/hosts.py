@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from hashlib import sha1
 
@@ -24,6 +24,8 @@ KEPT_BYTES = 64_000_000
 MOST_AT_WORK = 8
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="400"><text x="40" y="200">No image</text></svg>'
 HTML = "<!doctype html><title>Image viewer</title><p>Please enable JavaScript to see this specimen.</p>"
+CUT = "cut"
+"""Key of a request whose connection was cut, for the log."""
 Reply = tuple[bytes, str]  # body, content type
 
 
@@ -90,6 +92,7 @@ class ImageServer:
         self.world, self.host, self.gallery = world, host, gallery
         self.recent: deque[float] = deque()
         self.asked: set[str] = set()
+        self.requests: Counter[str] = Counter()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served."""
@@ -123,7 +126,16 @@ class ImageServer:
             return web.Response(status=410, text="This image was withdrawn")
         body, kind = await self.gallery.show(*found)
         headers = {"ETag": f'"{sha1(body).hexdigest()}"', "Content-Type": kind}
+        if self._is_cut(request.path):
+            return await cut_connection(request, body, headers)
         return web.Response(body=body, headers=headers)
+
+    def _is_cut(self, path: str) -> bool:
+        """Return whether this request is one whose connection is cut; the same ones in every run of the sandbox."""
+        options, self.requests[path] = self.world.options, self.requests[path] + 1
+        if self.host.manner == "steady" and 0 < options.dies_after < self.requests.total():
+            return True
+        return _share(f"{path} {self.requests[path]}") < options.drop_share
 
     def _find(self, file: str) -> tuple[Specimen, Picture] | None:
         barcode, _, number = file.removesuffix(".jpg").rpartition("_")
@@ -155,6 +167,19 @@ class ImageServer:
         if first and _share(path) < 1 / FLAKY_ONE_IN:
             return web.Response(status=503, text="Service temporarily unavailable")
         return None
+
+
+async def cut_connection(request: web.Request, body: bytes, headers: dict[str, str]) -> web.StreamResponse:
+    """Break the connection off, for every second path after half of the body."""
+    request[CUT] = True
+    response = web.StreamResponse(headers=headers)
+    if _share(f"half {request.path}") < 0.5:
+        response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.abort()
+    return response
 
 
 _MANNERS: dict[str, Callable[[ImageServer, str], Awaitable[web.Response | None]]] = {

@@ -17,7 +17,9 @@ from aiohttp import web
 from naflora_etl.engine.faults import Fault
 from naflora_etl.recipe import SandboxOptions
 from naflora_etl.sandbox.gbif import Gbif
-from naflora_etl.sandbox.hosts import Gallery, ImageServer
+from naflora_etl.sandbox.gbif_cache import ImageCache
+from naflora_etl.sandbox.gbif_download import Downloads
+from naflora_etl.sandbox.hosts import CUT, Gallery, ImageServer
 from naflora_etl.sandbox.idigbio import Idigbio
 from naflora_etl.sandbox.world import GBIF_ADDRESS, IDIGBIO_ADDRESS, World, build_world
 
@@ -41,7 +43,7 @@ class RequestLog:
             began, status = time.time(), 500
             try:
                 response: web.StreamResponse = await handler(request)
-                status = response.status
+                status = 0 if request.get(CUT) else response.status
                 return response
             except web.HTTPException as answer:
                 status = answer.status
@@ -96,7 +98,9 @@ def _applications(world: World) -> dict[str, web.Application]:
         return web.json_response({"sandbox": world.digest, "options": world.options.model_dump(), "hosts": hosts})
 
     own = [web.get("/sandbox", identity), web.get("/sandbox/log", log.tell)]
-    routes = {GBIF_ADDRESS: [*own, *Gbif(world).routes()], IDIGBIO_ADDRESS: Idigbio(world).routes()}
+    gbif = Gbif(world)
+    gbif_routes = [*own, *gbif.routes(), *Downloads(world, gbif.find).routes(), *ImageCache(world, gallery).routes()]
+    routes = {GBIF_ADDRESS: gbif_routes, IDIGBIO_ADDRESS: Idigbio(world).routes()}
     routes |= {host.address: ImageServer(world, host, gallery).routes() for host in world.hosts}
     apps = {}
     for address, table in routes.items():
