@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from naflora_etl.names.ranks import rank_mark
 from naflora_etl.names.spelling import fold_word
 
 _BITS = 21  # for each of genus, epithet, infraspecific epithet: two million different words, 63 bits a name
 _MOST_STEPS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A folded epithet and its number in the index."""
-
-    text: str
-    code: int
 
 
 class BackboneIndex:
@@ -43,16 +35,18 @@ class BackboneIndex:
         self._order: npt.NDArray[np.int64] = np.argsort(keys, kind="stable")
         self._keys: npt.NDArray[np.int64] = keys[self._order]
         # Few words stand in these columns, so they are kept as numbers too.
-        self._status = self.table["taxon_status"].dictionary_encode().combine_chunks()
-        self._rank = self.table["taxon_rank"].dictionary_encode().combine_chunks()
+        self._status, self._statuses = _few(self.table["taxon_status"])
+        self._rank, self._ranks = _few(self.table["taxon_rank"])
         accepted = pc.index_in(self.table["accepted_plant_name_id"], value_set=_whole(self.table["plant_name_id"]))
         self._accepted: npt.NDArray[np.int64] = _whole(accepted).fill_null(-1).cast(pa.int64()).to_numpy()
+        self._columns = {name: _whole(self.table[name]) for name in self.table.column_names}
         self._spellings = list(self._words)
         self._genus_names = list(self._genera)
-        self._epithets: dict[int, list[Word]] = {}
+        self._epithets: dict[int, list[str]] = {}
         self._like_genera: dict[str, list[str]] = {}
+        self._homes: npt.NDArray[np.int64] | None = None
 
-    def like_genera(self, genus: str, choose: Callable[[str, list[str]], list[str]]) -> list[str]:
+    def like_genera(self, genus: str, choose: Callable[[str, Sequence[str]], list[str]]) -> list[str]:
         """Return what `choose` chooses for a folded genus out of all of them; asked once, as names share genera."""
         if genus not in self._like_genera:
             self._like_genera[genus] = choose(genus, self._genus_names)
@@ -64,45 +58,73 @@ class BackboneIndex:
         if None in codes:
             return []
         key = (codes[0] << 2 * _BITS) | (codes[1] << _BITS) | codes[2]  # type: ignore[operator]
-        first, last = np.searchsorted(self._keys, [key, key + 1])
-        return [int(row) for row in self._order[first:last]]
+        first = int(np.searchsorted(self._keys, key))
+        rows = []
+        while first < len(self._keys) and self._keys[first] == key:
+            rows.append(int(self._order[first]))
+            first += 1
+        return rows
 
-    def epithets(self, genus: str) -> list[Word]:
-        """Return the distinct species epithets under a folded genus; empty if there is no such genus."""
+    def has(self, words: tuple[str, ...]) -> bool:
+        """Say whether any row's words fold to these."""
+        return bool(self.find(*words))
+
+    def has_genus(self, genus: str) -> bool:
+        """Say whether any row stands under this folded genus."""
+        return genus in self._genera
+
+    def epithets(self, genus: str) -> list[str]:
+        """Return the distinct folded species epithets under a folded genus; empty if there is no such genus."""
         code = self._genera.get(genus)
         if code is None:
             return []
         if code not in self._epithets:
             first, last = np.searchsorted(self._keys, [code << 2 * _BITS, (code + 1) << 2 * _BITS])
             codes = np.unique((self._keys[first:last] >> _BITS) & ((1 << _BITS) - 1))
-            self._epithets[code] = [Word(self._spellings[word], int(word)) for word in codes if word]
+            self._epithets[code] = [self._spellings[word] for word in codes if word]
         return self._epithets[code]
 
-    def infraspecific(self, genus: str, epithet: str) -> list[Word]:
-        """Return the distinct infraspecific epithets under a folded species."""
+    def genera_of(self, epithet: str) -> int:
+        """Return under how many genera a folded epithet stands: a word at home in many is no slip of the pen."""
+        if self._homes is None:
+            shift = (1 << _BITS) - 1
+            species = np.unique(self._keys >> _BITS) & shift
+            below = np.unique((self._keys >> 2 * _BITS << _BITS) | (self._keys & shift)) & shift
+            self._homes = np.bincount(np.concatenate([species, below]), minlength=len(self._words))
+        code = self._words.get(epithet)
+        return 0 if code is None else int(self._homes[code])
+
+    def infraspecific(self, genus: str, epithet: str) -> list[str]:
+        """Return the distinct folded infraspecific epithets under a folded species."""
         start = (self._genera[genus] << 2 * _BITS) | (self._words[epithet] << _BITS)
         first, last = np.searchsorted(self._keys, [start + 1, start + (1 << _BITS)])
-        codes = np.unique(self._keys[first:last] & ((1 << _BITS) - 1))
-        return [Word(self._spellings[word], int(word)) for word in codes]
+        codes = (self._keys[first:last] & ((1 << _BITS) - 1)).tolist()
+        return [self._spellings[word] for word in dict.fromkeys(codes)]
 
     def text(self, row: int, column: str) -> str | None:
         """Return one cell."""
-        value: str | None = self.table[column][row].as_py()
+        value: str | None = self._columns[column][row].as_py()
         return value
 
     def status(self, row: int) -> str:
         """Return the taxon_status of a row."""
-        value: str = self._status[row].as_py()
-        return value
+        return self._statuses[int(self._status[row])]
 
     def rank(self, row: int) -> str:
         """Return the taxon_rank of a row."""
-        value: str = self._rank[row].as_py()
-        return value
+        return self._ranks[int(self._rank[row])]
+
+    def rank_mark(self, row: int) -> str | None:
+        """Return the infraspecific rank of a row as WCVP abbreviates it, however its backbone writes it (fo., ssp.)."""
+        return rank_mark(self.text(row, "infraspecific_rank"))
+
+    def hybrid_marks(self, row: int) -> tuple[bool, bool]:
+        """Return whether the row's name bears a hybrid mark at the genus, and at the species."""
+        return self.text(row, "genus_hybrid") is not None, self.text(row, "species_hybrid") is not None
 
     def is_hybrid(self, row: int) -> bool:
         """Say whether the row's name bears a hybrid mark at genus or species."""
-        return self.text(row, "genus_hybrid") is not None or self.text(row, "species_hybrid") is not None
+        return any(self.hybrid_marks(row))
 
     def accepted(self, row: int) -> int | None:
         """Return the row that a name leads to; None if to none, to an id that is not there, or round in a ring."""
@@ -123,6 +145,14 @@ def _encode(column: pa.ChunkedArray, codes: dict[str, int]) -> npt.NDArray[np.in
     numbers = np.array([codes.setdefault(fold_word(word), len(codes)) for word in spellings] + [0], np.int64)
     taken: npt.NDArray[np.int64] = numbers[encoded.indices.fill_null(len(spellings)).to_numpy()]
     return taken
+
+
+def _few(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Return a column of few words as (numbers, words)."""
+    encoded = _whole(column).dictionary_encode()
+    words = [*encoded.dictionary.to_pylist(), ""]
+    numbers: npt.NDArray[np.int32] = encoded.indices.fill_null(len(words) - 1).to_numpy()
+    return numbers, words
 
 
 def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:

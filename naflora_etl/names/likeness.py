@@ -1,15 +1,57 @@
-"""How like two names are, and when a likeness may be trusted."""
+"""How like two names are, and which names of the backbone a misspelt one may have been meant for."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from naflora_etl.names.index import BackboneIndex, Word
-from naflora_etl.names.spelling import fold_word, stem_epithet
+from naflora_etl.names.index import BackboneIndex
+from naflora_etl.names.spelling import fold_word, is_one_genitive, is_one_man, stem_epithet
+
+Words = tuple[str, str, str]
+"""Folded genus, epithet and infraspecific epithet ("" where there is none)."""
 
 _SHORTEST = 5  # in shorter words one letter makes another word: alba, alpa
-_FARTHEST = 3  # letters by which two spellings of one epithet (-er, -rum) may differ
+_FARTHEST = 4  # letters by which two spellings of one epithet may differ; for more than 1 the same authors must answer
+_KEPT = 3  # letters at the beginning that a pen slipping twice leaves alone
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A name of the backbone that a written one may have been meant for."""
+
+    words: Words
+    edits: int
+    """Letters more, less, other or swapped, over all the words; 0 where only Latin spelling differs."""
+    written: str = ""
+    """The word that differs, as it was written, folded."""
+    meant: str = ""
+    """The word of the backbone that stands for it."""
+    genus_differs: bool = False
+
+    @property
+    def is_one_slip(self) -> bool:
+        """Whether the words differ by one letter, and keep the first."""
+        return self.edits == 1 and self.written[:1] == self.meant[:1]
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the words are the same by the code, whoever the authors are: -i and -ii."""
+        return self.edits == 0 and is_one_man(self.written, self.meant)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the words keep three quarters of their letters, and the first three; or one slip is in their stem."""
+        length = min(len(self.written), len(self.meant))
+        if self.edits * 4 <= length and self.written[:_KEPT] == self.meant[:_KEPT]:
+            return True
+        if length < _SHORTEST:
+            return self.edits == 1
+        slips = OSA.distance(stem_epithet(self.written), stem_epithet(self.meant))
+        return self.edits == 1 or (slips == 1 and self.written[:1] == self.meant[:1])
 
 
 def similarity(one: str, other: str) -> float:
@@ -26,47 +68,57 @@ def similarity(one: str, other: str) -> float:
 
 
 def alike(one: str, other: str) -> bool:
-    """Say whether two folded epithets may be one word: a single slip of the pen, or one stem with another ending.
-
-    Two slips are not trusted: rWCVP's authors checked such matches by hand and found most of them wrong.
-    """
-    if one == other:
+    """Say whether two folded epithets may be one word: a single slip of the pen, or one stem with another ending."""
+    if one == other or stem_epithet(one) == stem_epithet(other):
         return True
-    if min(len(one), len(other)) >= _SHORTEST and OSA.distance(one, other, score_cutoff=1) <= 1:
-        return True
-    return stem_epithet(one) == stem_epithet(other)
+    return min(len(one), len(other)) >= _SHORTEST and OSA.distance(one, other, score_cutoff=1) <= 1
 
 
-def like_names(index: BackboneIndex, genus: str, epithet: str, infraspecific: str) -> list[tuple[str, str, str]]:
-    """Return the (genus, epithet, infraspecific) of the backbone that these folded words may have been meant for.
+def like_epithets(index: BackboneIndex, words: Words) -> list[Candidate]:
+    """Return the names of the same genus whose epithets are like the written ones, the likest first.
 
-    A genus that the backbone knows is never left for another one. A genus that it does not know may be misspelt
-    only where the epithets stand under the other genus letter by letter.
+    Of a species' and a variety's epithet only one may be misspelt, or both by Latin spelling alone.
     """
-    epithets = index.epithets(genus)
-    if not epithets:
-        genera = index.like_genera(genus, _like_genera)
-        names = [(like, epithet, infraspecific) for like in genera]
-        return [name for name in names if index.find(*name)]
-    names = []
-    for word in _near(epithet, epithets):
+    genus, epithet, infraspecific = words
+    found = []
+    for species, edits in _near(epithet, index.epithets(genus)):
         if not infraspecific:
-            names.append((genus, word, ""))
+            found.append(Candidate((genus, species, ""), edits, epithet, species))
             continue
-        below = _near(infraspecific, index.infraspecific(genus, word))
-        names += [(genus, word, lower) for lower in below if word == epithet or lower in (infraspecific, word)]
-    return [name for name in names if index.find(*name)]
+        for below, more in _near(infraspecific, index.infraspecific(genus, species)):
+            if not edits:
+                found.append(Candidate((genus, species, below), more, infraspecific, below))
+            elif not more or (epithet == infraspecific and species == below):
+                found.append(Candidate((genus, species, below), edits, epithet, species))
+    found = [candidate for candidate in found if candidate.words != words and index.has(candidate.words)]
+    return sorted(found, key=lambda candidate: (candidate.edits, candidate.words))
 
 
-def _like_genera(genus: str, genera: list[str]) -> list[str]:
+def like_genera(index: BackboneIndex, words: Words) -> list[Candidate]:
+    """Return the names under a genus one slip away (a letter, or the same Latin stem) with the very same epithets."""
+    genus, *epithets = words
+    names = [(like, *epithets) for like in index.like_genera(genus, _near_genera)]
+    found = [name for name in sorted(names) if index.has(name)]
+    return [Candidate((name[0], name[1], name[2]), 1, genus, name[0], True) for name in found]
+
+
+def _near_genera(genus: str, genera: Sequence[str]) -> list[str]:
     found = process.extract(genus, genera, scorer=OSA.distance, score_cutoff=1, limit=None)
-    return [like for like, _, _ in found if len(like) >= _SHORTEST]
+    return [like for like, _, _ in found if len(like) >= _SHORTEST and like != genus]
 
 
-def _near(text: str, words: list[Word]) -> list[str]:
-    spellings = [word.text for word in words]
+def _near(text: str, spellings: Sequence[str]) -> list[tuple[str, int]]:
+    """Return (spelling, edits) of the words like `text`: 0 for itself and for Latin variants; another ending is 1."""
     found = process.extract(text, spellings, scorer=OSA.distance, score_cutoff=_FARTHEST, limit=None)
-    return [spelling for spelling, _, _ in found if alike(text, spelling)]
+    stem = stem_epithet(text)
+    near = []
+    for spelling, edits, _ in found:
+        other = stem_epithet(spelling)
+        if other == stem or is_one_genitive(text, spelling):
+            near.append((spelling, 0))
+        elif min(len(spelling), len(text)) >= _SHORTEST - 1:
+            near.append((spelling, int(edits) if edits < 2 else min(int(edits), 1 + OSA.distance(stem, other))))
+    return near
 
 
 def _edits(word: str, other: str) -> int:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 
-from naflora_etl.names.authors import same_authors
+from naflora_etl.names.homonyms import Choice
 from naflora_etl.names.index import BackboneIndex
-from naflora_etl.names.likeness import like_names, similarity
+from naflora_etl.names.overrides import DROP, Override, Overrides
 from naflora_etl.names.parse import ParsedName, parse_name
+from naflora_etl.names.search import Found, Homonyms, MatchType, Search
 from naflora_etl.names.spelling import fold_word
 
-MatchType = Literal["exact_with_author", "exact", "fuzzy", "none"]
+MOST_ALTERNATIVES = 5
+"""How many names a person is shown beside a doubtful one."""
+
+_PARTED = {"Illegitimate": "NAME_ILLEGITIMATE", "Invalid": "NAME_INVALID", "Misapplied": "NAME_MISAPPLIED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +37,24 @@ class Verdict:
     taxon_id: str | None = None
     """Its identifier: the class of an image. Null whenever there is an issue."""
     issue: str | None = None
+    verdict: str = "unresolved"
+    """One name out of rules.VERDICTS."""
+    rule: str = "none"
+    """One name out of rules.RULES."""
+    author_similarity: float | None = None
+    alternatives: tuple[int, ...] = ()
+    """Rows that were not taken: homonyms, or the likest names of one that was not found."""
+    override: str | None = None
+    """Who decided, and why."""
 
 
 class Resolver:
-    """Resolves names against one backbone, each in some ten microseconds; equal questions are answered from memory.
+    """Resolves names against one backbone, each in some hundred microseconds; equal questions are answered from memory.
 
-    `ranks` are the ranks of taxa that count. With infraspecific="lump" a name that leads to a variety leads on to the
-    accepted species of the same genus and epithet, if `ranks` want species; else it is RANK_NOT_WANTED.
+    `ranks` are the ranks of taxa that count; None: all. With infraspecific="lump" a name that leads to a variety leads
+    on to the accepted species of the same genus and epithet, if `ranks` want species; else it is RANK_NOT_WANTED.
+    homonyms="accepted" takes the only accepted one of several homonyms where a name came without authors.
+    Raises Fault if `overrides` tell an id that the backbone lacks.
     """
 
     def __init__(
@@ -47,119 +62,147 @@ class Resolver:
         wcvp: pa.Table,
         fuzzy_similarity: float = 0.9,
         *,
-        ranks: Sequence[str] = ("Species",),
+        ranks: Sequence[str] | None = ("Species",),
         infraspecific: Literal["lump", "set_aside"] = "lump",
+        homonyms: Homonyms = "set_aside",
+        overrides: Overrides | None = None,
     ) -> None:
         self._index = BackboneIndex(wcvp)
         self._fuzzy_similarity = fuzzy_similarity
-        self._ranks = frozenset(ranks)
-        self._lump = infraspecific == "lump" and "Species" in self._ranks
-        self._known: dict[tuple[str, str | None], Verdict] = {}
+        self._ranks = None if ranks is None else frozenset(ranks)
+        self._falls_back = infraspecific == "lump"
+        self._lump = self._falls_back and self._ranks is not None and "Species" in self._ranks
+        self._homonyms: Homonyms = homonyms
+        self._overrides = overrides
+        self._decided = overrides.rows(wcvp) if overrides else {}
+        self._known: dict[tuple[str, str | None, str | None], Verdict] = {}
 
-    def resolve(self, name: str | None, authorship: str | None = None) -> Verdict:
+    @property
+    def wcvp(self) -> pa.Table:
+        """The backbone, into which a verdict's rows point."""
+        return self._index.table
+
+    def resolve(
+        self,
+        name: str | None,
+        authorship: str | None = None,
+        family: str | None = None,
+        *,
+        verbatim: str | None = None,
+    ) -> Verdict:
         """Return the verdict on one name as it was written, with its authors behind it or apart.
 
-        Looked for, in this order: the name with the same authors; the name; a misspelt name (within its genus; else
-        under a misspelt genus, with the very epithets). Among several rows the same authors decide, then being the
-        only accepted one, then leading all to the same taxon; else the name is ambiguous. Never raises for any text.
+        The rules are those of rules.RULES, in that order. `family` decides between homonyms, and keeps a misspelt
+        genus within it. `verbatim` is the name before it was mended, if it was: overrides know it by that. Never
+        raises for any text.
         """
-        question = (name or "", authorship)
+        name = name or ""
+        if self._overrides:
+            override = self._overrides.find(verbatim or name, authorship) or self._overrides.find(name, authorship)
+            if override:
+                return self._obey(override, parse_name(name, authorship))
+        question = (name, authorship, family)
         if question not in self._known:
-            self._known[question] = self._resolve(parse_name(name or "", authorship))
+            self._known[question] = self._decide(*question)
         return self._known[question]
 
-    def _resolve(self, name: ParsedName) -> Verdict:
-        blank = Verdict(canonical_name=None if name.reason else name.canonical)
+    def describe(self, rows: Sequence[int]) -> str | None:
+        """Return rows of the backbone as people write them, `Abies alba Mill. [381621]; ...`; None for none."""
+        told = []
+        for row in rows:
+            cells = (self._index.text(row, column) for column in ("taxon_name", "taxon_authors"))
+            told.append(" ".join(cell for cell in cells if cell) + f" [{self._index.text(row, 'plant_name_id')}]")
+        return "; ".join(told) or None
+
+    def _decide(self, text: str, authorship: str | None, family: str | None) -> Verdict:
+        name = self._parse(text, authorship)
+        canonical = name.canonical
         refusal = self._refusal(name)
         if refusal:
-            return replace(blank, issue=refusal)
-        words = fold_word(name.genus), fold_word(name.epithet or ""), fold_word(name.infraspecific or "")
-        rows = self._of_rank(self._index.find(*words), name)
-        if not rows and name.is_autonym and self._lump:
-            # An autonym holds its species' type, so it stands or falls with the species; many backbones leave it out.
-            rows = self._index.find(words[0], words[1])
-        if rows:
-            return self._judge(blank, rows, name.authorship, "exact", 1.0)
-        return self._resolve_misspelt(blank, name, words)
+            issue, verdict = refusal
+            return Verdict(None if name.reason else canonical, issue=issue, verdict=verdict)
+        search = Search(
+            self._index, name, canonical, family, self._fuzzy_similarity, self._homonyms, self._falls_back
+        )
+        return self._conclude(canonical, search.find())
 
-    def _refusal(self, name: ParsedName) -> str | None:
+    def _parse(self, text: str, authorship: str | None) -> ParsedName:
+        """Parse a name; a second word in capitals that the genus has as an epithet is one (Quercus Douglasii)."""
+        name = parse_name(text, authorship)
+        if name.epithet is None and name.rank == "Genus" and not name.is_hybrid_formula:
+            words = text.split()
+            at = 2 if name.genus_hybrid and len(words) > 2 else 1
+            titled = len(words) > at and words[at][:1].isupper() and words[at][1:].islower()
+            if titled and fold_word(words[at]) in self._index.epithets(fold_word(name.genus)):
+                return parse_name(" ".join([*words[:at], words[at].lower(), *words[at + 1 :]]), authorship)
+        return name
+
+    def _obey(self, override: Override, name: ParsedName) -> Verdict:
+        canonical = None if name.reason else name.canonical
+        if override.accepted_id == DROP:
+            return Verdict(
+                canonical, issue="NAME_DROPPED", verdict="dropped", rule="override", override=override.reason
+            )
+        found = Found("override", "exact", None, Choice(self._decided[override.accepted_id], None))
+        return self._conclude(canonical, found, override.reason)
+
+    def _refusal(self, name: ParsedName) -> tuple[str, str] | None:
         if name.reason:
-            return "NAME_UNPARSABLE"
+            return "NAME_UNPARSABLE", "unreadable"
         if name.is_hybrid_formula:
-            return "NAME_IS_HYBRID_FORMULA"
-        if name.qualifier == "sp." or (name.epithet is None and (name.rank or "") not in self._ranks):
-            return "RANK_NOT_WANTED"
-        return "NAME_DOUBTFUL" if name.qualifier else None
+            return "NAME_IS_HYBRID_FORMULA", "formula"
+        wanted = self._ranks is None or (name.rank or "") in self._ranks
+        if name.qualifier == "sp." or (name.epithet is None and not (wanted and name.rank == "Genus")):
+            return "RANK_NOT_WANTED", "rank"
+        return ("NAME_DOUBTFUL", "doubtful") if name.qualifier else None
 
-    def _resolve_misspelt(self, blank: Verdict, name: ParsedName, words: tuple[str, str, str]) -> Verdict:
-        if name.epithet is None:
-            return replace(blank, issue="NAME_NOT_FOUND")
-        found: list[tuple[float, list[int]]] = []
-        for like in like_names(self._index, *words):
-            rows = self._of_rank(self._index.find(*like), name)
-            if rows:
-                likeness = similarity(name.canonical, self._index.text(rows[0], "taxon_name") or "")
-                found.append((likeness, rows))
-        best = max((likeness for likeness, _ in found), default=0.0)
-        if best < self._fuzzy_similarity or not found:
-            return replace(blank, issue="NAME_NOT_FOUND")
-        rivals = [rows for likeness, rows in found if likeness == best]
-        # Between two names that are equally like, being accepted decides nothing: either may have been meant.
-        every = [row for rows in rivals for row in rows]
-        return self._judge(blank, every, name.authorship, "fuzzy", best, by_status=len(rivals) == 1)
-
-    def _of_rank(self, rows: list[int], name: ParsedName) -> list[int]:
-        """Keep the rows of the name's infraspecific rank, and of its hybrid state where both states exist."""
-        if name.infraspecific_rank and name.infraspecific_rank != "unranked":
-            rows = [row for row in rows if self._index.text(row, "infraspecific_rank") == name.infraspecific_rank]
-        if len(rows) > 1:
-            hybrid = name.genus_hybrid or name.species_hybrid
-            rows = [row for row in rows if self._index.is_hybrid(row) == hybrid] or rows
-        return rows
-
-    def _judge(
-        self,
-        blank: Verdict,
-        rows: list[int],
-        authorship: str | None,
-        found: MatchType,
-        likeness: float,
-        by_status: bool = True,
-    ) -> Verdict:
-        row, with_author = self._choose(rows, authorship, by_status)
-        match_type: MatchType = "exact_with_author" if with_author and found == "exact" else found
-        verdict = replace(blank, match_type=match_type, match_similarity=round(likeness, 4))
+    def _conclude(self, canonical: str | None, found: Found, override: str | None = None) -> Verdict:
+        """Return the verdict: follow the row that was found to the taxon that counts, or say why there is none."""
+        row = found.choice.row
         if row is None:
-            return replace(verdict, issue="NAME_AMBIGUOUS")
-        verdict = replace(verdict, row=row, plant_name_id=self._index.text(row, "plant_name_id"))
-        taxon = None if self._index.status(row) == "Misapplied" else self._index.accepted(row)
-        if taxon is None:
-            return replace(verdict, issue="NAME_UNPLACED")
-        wanted = self._wanted(taxon)
-        if wanted is None:
-            return replace(verdict, taxon_row=taxon, issue="RANK_NOT_WANTED")
-        return replace(verdict, taxon_row=wanted, taxon_id=self._index.text(wanted, "plant_name_id"))
-
-    def _choose(self, rows: list[int], authorship: str | None, by_status: bool) -> tuple[int | None, bool]:
-        """Return (the row, whether its authors are the name's), or no row where nothing decides between several."""
+            return self._not_found(canonical, found)
         index = self._index
-        rows = [row for row in rows if index.status(row) != "Misapplied"] or rows
-        same = [row for row in rows if authorship and same_authors(authorship, index.text(row, "taxon_authors") or "")]
-        rows = same or rows
-        if len(rows) == 1:
-            return rows[0], bool(same)
-        accepted = [row for row in rows if index.status(row) == "Accepted"]
-        if by_status and len(accepted) == 1:
-            return accepted[0], bool(same)
-        taxa = {index.accepted(row) for row in rows}
-        if len(taxa) == 1 and None not in taxa:
-            return min(accepted or rows, key=lambda row: index.text(row, "plant_name_id") or ""), bool(same)
-        return None, bool(same)
+        status = index.status(row)
+        taxon = None if status == "Misapplied" else index.accepted(row)
+        issue, counted = None, None
+        if taxon is None:
+            issue = _PARTED.get(status, "NAME_UNPLACED")
+        else:
+            counted = self._wanted(taxon)
+            issue = "RANK_NOT_WANTED" if counted is None else None
+        verdict = "unplaced" if taxon is None else "accepted" if taxon == row else "synonym"
+        return Verdict(
+            canonical_name=canonical,
+            match_type=found.match_type,
+            match_similarity=None if found.likeness is None else round(found.likeness, 4),
+            row=row,
+            plant_name_id=index.text(row, "plant_name_id"),
+            taxon_row=taxon if counted is None else counted,
+            taxon_id=None if counted is None else index.text(counted, "plant_name_id"),
+            issue=issue,
+            verdict=status.lower() if status in _PARTED else verdict,
+            rule=found.rule,
+            author_similarity=found.choice.author_similarity,
+            alternatives=found.choice.rivals[:MOST_ALTERNATIVES],
+            override=override,
+        )
+
+    def _not_found(self, canonical: str | None, found: Found) -> Verdict:
+        if found.choice.rivals:
+            likeness = None if found.likeness is None else round(found.likeness, 4)
+            rivals = found.choice.rivals[:MOST_ALTERNATIVES]
+            return Verdict(
+                canonical, found.match_type, likeness, issue="NAME_AMBIGUOUS", verdict="ambiguous", alternatives=rivals
+            )
+        near = found.near[:MOST_ALTERNATIVES]
+        if near:
+            return Verdict(canonical, issue="NAME_NEEDS_REVIEW", verdict="review", alternatives=near)
+        return Verdict(canonical, issue="NAME_NOT_FOUND")
 
     def _wanted(self, taxon: int) -> int | None:
         """Return the taxon itself if its rank counts, its species if varieties are lumped, else None."""
         index = self._index
-        if index.rank(taxon) in self._ranks:
+        if self._ranks is None or index.rank(taxon) in self._ranks:
             return taxon
         if not self._lump or index.text(taxon, "infraspecies") is None:
             return None

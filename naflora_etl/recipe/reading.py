@@ -89,6 +89,12 @@ def make_recipe(values: dict[str, Any], *, folder: Path, where: str = "recipe") 
             "wcvp": recipe.wcvp.model_copy(
                 update={"path": _absolute(recipe.wcvp.path, folder) if recipe.wcvp.path else None}
             ),
+            "split": recipe.split.model_copy(
+                update={"ledger": tuple(_absolute(p, folder) for p in recipe.split.ledger)}
+            ),
+            "taxa": recipe.taxa.model_copy(
+                update={"overrides": _absolute(recipe.taxa.overrides, folder) if recipe.taxa.overrides else None}
+            ),
             "harvest": recipe.harvest.model_copy(
                 update={"archives": tuple(_absolute(p, folder) for p in recipe.harvest.archives)}
             ),

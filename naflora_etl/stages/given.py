@@ -1,7 +1,7 @@
 """The given tables: what the recipe brings along, read into the house's own words.
 
 reads   the files that the recipe names
-writes  checklist      one row per line of the checklists
+writes  checklist      one row per line of the checklists; a name that several have is one clean row
         wcvp           one row per name of the backbone
 """
 
@@ -25,8 +25,10 @@ def gather_backbone(*, options: WcvpOptions) -> pa.Table:
     """Return the backbone that the recipe names; raises Fault if it names none, or a file that is none."""
     if options.path is None:
         raise Fault("wcvp.path is not set; download WCVP's zip from Kew's data server and name it in the recipe.")
-    return read_backbone(options.path, options.mapping)
+    return read_backbone(options.path, options.mapping, cached=False)  # the stage's own table is what is read again
 
 
-CHECKLIST = Stage("checklist", reads=(), run=gather_checklists, files=lambda options: options.paths)
-WCVP = Stage("wcvp", reads=(), run=gather_backbone, files=lambda options: (options.path,) if options.path else ())
+CHECKLIST = Stage("checklist", reads=(), run=gather_checklists, version=2, files=lambda options: options.paths)
+WCVP = Stage(
+    "wcvp", reads=(), run=gather_backbone, version=2, files=lambda options: (options.path,) if options.path else ()
+)

@@ -63,19 +63,20 @@ def funnel(checklist: pa.Table, backbone: Path, mapping: dict[str, str]) -> pa.T
     tell(f"  resolved in {resolved - loaded:.1f} s; peak {peak_mb:.0f} MB")
     tell(f"  clean {taxa['issue'].null_count:,} -> {len(taxa['taxon_id'].drop_null().unique()):,} taxa")
     tell(f"  {count_issues(taxa)}\n  {taxa['match_type'].value_counts().to_pylist()}")
-    assert taxa["checklist_key"].to_pylist() == checklist["checklist_key"].to_pylist()
+    assert taxa["checklist_key"].to_pylist() == clean_rows(checklist)["checklist_key"].to_pylist()
     return taxa
 
 
 def test_every_row_of_the_tropicos_lists_is_read() -> None:
     checklist = tropicos()
     assert len(checklist) == 9200 + 22908
-    assert count_issues(checklist) == {}
+    assert count_issues(checklist) == {"CHECKLIST_NAME_REPEATED": 3354}, "names of both countries"
 
 
 def test_the_tropicos_lists_against_the_wcvp_extract() -> None:
     taxa = funnel(tropicos(), DATA / "names/wcvp_extract/wcvp_names.csv", {})
-    poa = [row for row in taxa.to_pylist() if re.match(r"(Poa|Clethra) ", row["canonical_name"] or "")]
+    rows = [row for row in taxa.to_pylist() if row["issue"] != "RANK_NOT_WANTED"]
+    poa = [row for row in rows if re.match(r"(Poa|Clethra) [a-z-]+(?![a-z.-])", row["canonical_name"] or "")]
     clean = sum(1 for row in poa if row["issue"] is None)
     tell(f"  of {len(poa)} names of Poa and Clethra, the extract's genera: {clean} clean")
     assert clean / len(poa) > 0.9
@@ -100,7 +101,7 @@ def test_canonical_forms_of_gnparsers_own_cases() -> None:
     ]  # fmt: skip
     right = [case for case in plain if parse_name(case["verbatim"]).canonical == case["canonical"]["full"]]
     tell(f"\ngnparser: {len(right)} of {len(plain)} canonical forms ({len(right) / len(plain):.1%})")
-    assert len(right) / len(plain) > 0.85
+    assert len(right) / len(plain) > 0.9
 
 
 def test_misspellings_that_a_botanist_kept() -> None:

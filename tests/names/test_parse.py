@@ -3,6 +3,7 @@
 import pytest
 
 from naflora_etl.names.parse import parse_name
+from naflora_etl.names.ranks import rank_mark
 
 CANONICAL = {
     # as written -> canonical
@@ -22,6 +23,20 @@ CANONICAL = {
     "×Hoodiapelia": "× Hoodiapelia",
     "xHeucherella tiarelloides": "× Heucherella tiarelloides",
     "Poa × coarctata var. montana (Gaudin) DC.": "Poa × coarctata var. montana",
+    "Salix aurita L. × S. caprea L.": "Salix aurita × Salix caprea",
+    "Asplenium rhizophyllum DC. x ruta-muraria E.L. Braun 1939": "Asplenium rhizophyllum × Asplenium ruta-muraria",
+    "Agrostis L. × Polypogon Desf.": "Agrostis × Polypogon",
+    "Salix alba ×": "Salix alba ×",
+    # ranks above the species
+    "Pereskia subg. Maihuenia Philippi ex F.A.C.Weber, 1898": "Pereskia subgen. Maihuenia",
+    "Aconitum W. Mucher nothosect. Acopellus": "Aconitum nothosect. Acopellus",
+    # ranks seldom seen, or left out
+    "Rubus fruticosus L. agamossp. discolor (Weihe & Nees) A. & D. Löve": "Rubus fruticosus agamossp. discolor",
+    "Polypodium pectinatum L.f. typica Rosenst.": "Polypodium pectinatum typica",
+    "Calicium furfuraceum * furfuraceum (L.) Pers. 1797": "Calicium furfuraceum furfuraceum",
+    "Aristotelia fruticosa var.δ.microphylla Hook.f.": "Aristotelia fruticosa var. microphylla",
+    "Galium tricorne Stokes,pro parte": "Galium tricorne",
+    "Quercus alba var. Repanda Michx.": "Quercus alba var. repanda",
     # authors that look like epithets or ranks
     "Platanthera flava (L.) Lindl. f. albiflora Rchb. f.": "Platanthera flava f. albiflora",
     "Polypodium vulgare L. f. ex Hook. f.": "Polypodium vulgare",
@@ -122,7 +137,8 @@ def test_a_doubt_is_kept(written: str, qualifier: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "   ", "123", "A. alba", "Unidentified plant", "None recorded", "\u0000", "×", "?!"]
+    "written",
+    ["", "   ", "123", "Abutilon mosaic virus", "A. alba", "Unidentified plant", "None recorded", "\u0000", "×", "?!"],
 )
 def test_what_is_no_name_says_so(written: str) -> None:
     assert parse_name(written).reason
@@ -132,7 +148,17 @@ def test_authors_from_a_column_of_their_own_win() -> None:
     assert parse_name("Abies alba", "Mill.").authorship == "Mill."
     assert parse_name("Abies alba L.", "Mill.").authorship == "Mill."
     assert parse_name("Abies alba L.", "").authorship == "L."
+    assert parse_name("Abies alba L.", "  ").authorship == "L."
 
 
 def test_cultivar() -> None:
     assert parse_name("Acer rubrum 'Red Sunset'").cultivar == "Red Sunset"
+
+
+@pytest.mark.parametrize(
+    ("written", "mark"),
+    {"ssp.": "subsp.", "fo.": "f.", "variety": "var.", "[infrasp.unranked]": "unranked", "natio": "natio"}.items(),
+)
+def test_a_rank_as_wcvp_abbreviates_it(written: str, mark: str) -> None:
+    assert rank_mark(written) == mark
+    assert rank_mark(None) is None

@@ -1,8 +1,12 @@
 """taxa: every row of the checklist comes back, in its order, with one verdict."""
 
+import json
+from pathlib import Path
+
 import pyarrow as pa
 
 from naflora_etl.names.backbone import COLUMNS
+from naflora_etl.names.rules import RULES, VERDICTS
 from naflora_etl.recipe import TaxaOptions
 from naflora_etl.stages.taxa import STAGE, resolve_checklist
 
@@ -52,9 +56,16 @@ def test_every_row_comes_back_in_its_order_with_its_verdict() -> None:
             "scientificName": "Pinus picea",
             "scientificNameAuthorship": "L.",
             "canonical_name": "Pinus picea",
+            "parsed_rank": "Species",
+            "parsed_authors": "L.",
+            "verdict": "synonym",
+            "rule": "exact_with_authors",
             "match_type": "exact_with_author",
             "match_similarity": 1.0,
+            "author_similarity": 1.0,
             "plant_name_id": "2",
+            "matched_name": "Pinus picea",
+            "matched_authors": "L.",
             "taxon_status": "Synonym",
             "taxon_id": "1",
             "taxon_name": "Abies alba",
@@ -64,9 +75,32 @@ def test_every_row_comes_back_in_its_order_with_its_verdict() -> None:
             "genus": "Abies",
             "species": "alba",
             "ipni_id": "ipni-1",
+            "alternatives": None,
+            "override": None,
             "issue": None,
         }
     ]
+
+
+def test_the_columns_are_those_of_the_contract() -> None:
+    contract = json.loads((Path(__file__).parents[2] / "schemas/taxa.json").read_text(encoding="utf-8"))
+    taxa = resolve_checklist(checklist(), wcvp(), options=TaxaOptions())
+    assert taxa.column_names == [field["name"] for field in contract["fields"]]
+    enums = {field["name"]: field.get("constraints", {}).get("enum") for field in contract["fields"]}
+    assert (enums["verdict"], enums["rule"]) == (list(VERDICTS), list(RULES))
+
+
+def test_a_person_decides(tmp_path: Path) -> None:
+    path = tmp_path / "overrides.csv"
+    path.write_text("name,accepted_id,who,why\nPoaceae,3,AB,a test\nPoa annua,drop,AB,seedlings\n", encoding="utf-8")
+    options = TaxaOptions(overrides=str(path))
+    taxa = resolve_checklist(checklist(), wcvp(), options=options).to_pylist()
+    assert [(row["taxon_id"], row["rule"], row["override"], row["issue"]) for row in taxa[1:3]] == [
+        (None, "override", "AB: seedlings", "NAME_DROPPED"),
+        ("3", "override", "AB: a test", None),
+    ]
+    assert STAGE.files is not None
+    assert (STAGE.files(options), STAGE.files(TaxaOptions())) == ((str(path),), ())
 
 
 def test_only_the_families_that_are_wanted() -> None:
