@@ -47,7 +47,7 @@ def draw_long_tail(classes: pa.Table) -> str:
         else:
             figure = Figure(figsize=(8.2, 3.2), layout="constrained")
             _draw_outline(figure.subplots(), train, test)
-        return _as_svg(figure)
+        return as_svg(figure)
 
 
 def _draw_bars(axes: Axes, names: list[str], train: Integers, test: Integers) -> None:
@@ -85,7 +85,7 @@ def _finish(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _as_svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
     stream = io.StringIO()
     FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()

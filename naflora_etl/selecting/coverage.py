@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from naflora_etl.engine.faults import Fault
 from naflora_etl.selecting.keys import Integers, encode_keys
 
 # Species a block in the pair products, so that their memory stays small at any threshold.
 BLOCK_CELLS = 4_000_000
+
+Score: TypeAlias = tuple[int, int, int, tuple[int, ...]]
+"""Species, capped images, requests to slow hosts (negative), places of the hosts (negative): greater is better."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +28,28 @@ class Coverage:
     hosts: tuple[str, ...]
     """By name."""
     images: NDArray[np.int32]
-    """Species x hosts. No cell above the greater of threshold and cap: more changes no answer."""
+    """Species x hosts; only the species that all hosts together cover."""
     threshold: int
     cap: int
+    costs: Integers
+    """What a request to each host costs beyond one to the cheapest, in thousandths; all zero when all cost the same."""
 
     @property
     def reachable_species(self) -> int:
         """Number of species that all hosts together cover."""
-        return self.species_of(self.total_of(range(len(self.hosts))))
+        return len(self.images)
+
+    @cached_property
+    def by_host(self) -> NDArray[np.int32]:
+        """Hosts x species: the same, so that a host's images lie side by side."""
+        return np.ascontiguousarray(self.images.T)
 
     def total_of(self, chosen: Iterable[int]) -> Integers:
         """Return the images of each species on the chosen hosts."""
-        columns = self.images[:, sorted(chosen)]
-        return np.asarray(columns.sum(axis=1), dtype=np.int64)
+        total = np.zeros(len(self.images), dtype=np.int64)
+        for host in sorted(chosen):
+            total += self.by_host[host]
+        return total
 
     def species_of(self, total: Integers) -> int:
         """Return the number of species covered."""
@@ -46,11 +59,24 @@ class Coverage:
         """Return the images of the covered species, each species up to the cap."""
         return int(np.minimum(total[total >= self.threshold], self.cap).sum())
 
-    def score_of(self, chosen: frozenset[int]) -> tuple[int, int, int, tuple[int, ...]]:
-        """Return what makes one set better than another of its size: species, capped images, potential, first names."""
+    def slow_requests_of(self, chosen: Iterable[int], total: Integers) -> int:
+        """Return the requests to dear hosts, each times what it costs beyond the cheapest, in thousandths.
+
+        A species' capped images are shared among its hosts as its images are, as a draw would share them.
+        """
+        dear = [host for host in sorted(chosen) if self.costs[host]]
+        covered = np.flatnonzero(total >= self.threshold)
+        wanted, had = np.minimum(total[covered], self.cap), total[covered]
+        return sum(int(self.costs[h]) * int((self.by_host[h, covered] * wanted // had).sum()) for h in dear)
+
+    def score_of(self, chosen: frozenset[int]) -> Score:
+        """Return what makes one set better than another of its size, the first that differs deciding.
+
+        More species, more capped images, fewer requests to slow hosts, the first names.
+        """
         total = self.total_of(chosen)
         names = tuple(-host for host in sorted(chosen))
-        return self.species_of(total), self.images_of(total), self.potential_of(total), names
+        return self.species_of(total), self.images_of(total), -self.slow_requests_of(chosen, total), names
 
     def potential_of(self, total: Integers) -> int:
         """Return sum(min(images, threshold)), which grows before a species is covered; a guide, not the aim."""
@@ -83,37 +109,31 @@ class Coverage:
         for block in (short[i : i + rows] for i in range(0, len(short), rows)):
             need = (self.threshold - total[block])[:, None]
             images = self.images[block]
-            alone = (images >= need).astype(np.float32)
+            is_alone = images >= need
+            alone = is_alone[is_alone.sum(axis=1) > 1].astype(np.float32)
             together -= alone.T @ alone
+            images = np.where(is_alone, 0, images)
+            # only where the two hosts with most images reach the rest together
+            reach = np.partition(images, count - 2, axis=1)[:, -2:].sum(axis=1) >= need[:, 0] if count > 1 else []
+            images, need = images[reach], need[reach]
             for exactly in range(1, int(need.max(initial=1))):
                 some = (images == exactly) & (need > exactly)
                 used = some.any(axis=1)
-                rest = ((images >= need - exactly) & ~(images >= need))[used].astype(np.float32)
+                rest = (images[used] >= need[used] - exactly).astype(np.float32)
                 together += some[used].astype(np.float32).T @ rest
         each = self.species_with_each(total)
         return each[:, None] + each[None, :] - (len(total) - len(short)) + np.rint(together).astype(np.int64)
 
 
-def count_coverage(counts: pa.Table, *, threshold: int, cap: int, exclude: Iterable[str] = ()) -> Coverage:
-    """Return the coverage of a long table: taxon_id, host, n (unique images), one row per species and host.
-
-    Raises Fault for missing, negative or repeated counts.
-    """
-    missing = [name for name in ("taxon_id", "host", "n") if name not in counts.column_names]
-    if missing:
-        raise Fault(f"The counts have no column {missing[0]}; they need taxon_id, host and n.")
-    if any(counts[name].null_count for name in ("taxon_id", "host", "n")):
-        raise Fault("A count lacks its taxon_id, its host or its n; remove the row or fill it.")
-    if not pa.types.is_integer(counts["n"].type):
-        raise Fault(f"The counts' column n is {counts['n'].type}; it must hold whole numbers of images.")
-    if (pc.min(counts["n"]).as_py() or 0) < 0:
-        raise Fault(f"A count is negative ({pc.min(counts['n']).as_py()}); n is a number of images.")
-    if counts.group_by(["taxon_id", "host"]).aggregate([]).num_rows < counts.num_rows:
-        raise Fault("A species and host stand together in more than one row of the counts; add them up first.")
-    used = counts.filter(pc.greater(counts["n"], 0))
-    used = used.filter(pc.invert(pc.is_in(used["host"], pa.array(sorted(exclude), pa.string())))).sort_by("host")
-    taxon, host = encode_keys(used["taxon_id"]), encode_keys(used["host"])
+def count_coverage(
+    counts: pa.Table, *, threshold: int, cap: int, exclude: Iterable[str] = (), costs: Mapping[str, float] | None = None
+) -> Coverage:
+    """Return the coverage of sound counts (counts.py); `costs` is the cost of a request by host, 1 when not said."""
+    used = counts.filter(pc.invert(pc.is_in(counts["host"], pa.array(sorted(exclude), pa.string())))).sort_by("host")
+    species, host = encode_keys(used["species"]), encode_keys(used["host"])
     names = tuple(pc.unique(used["host"]).to_pylist())
-    images = np.zeros((int(taxon.max(initial=-1)) + 1, len(names)), dtype=np.int32)
-    images[taxon, host] = np.minimum(used["n"].to_numpy(), max(threshold, cap))
-    return Coverage(names, images, threshold, cap)
+    images = np.zeros((int(species.max(initial=-1)) + 1, len(names)), dtype=np.int32)
+    images[species, host] = used["n"].to_numpy()
+    reachable = images.sum(axis=1, dtype=np.int64) >= threshold
+    dear = np.array([round(1000 * (costs or {}).get(name, 1.0)) for name in names], dtype=np.int64)
+    return Coverage(names, images[reachable], threshold, cap, dear - dear.min(initial=10**15) if len(dear) else dear)

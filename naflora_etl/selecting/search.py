@@ -11,30 +11,35 @@ from naflora_etl.selecting.coverage import Coverage
 
 # Pairs of servers that the last search takes out, those first whose loss is least; 15 servers have 105 pairs.
 PAIRS_TAKEN_OUT = 105
+PAIRS_WHEN_LARGE = 12
+SMALL = 10_000_000
+"""Species x hosts x hosts up to which swaps of two hosts are tried at every size."""
 
 Hosts = frozenset[int]
 
 
-def search_sets(coverage: Coverage, size: int, fixed: Hosts = frozenset()) -> Iterator[Hosts]:
+def search_sets(coverage: Coverage, size: int, fixed: Hosts = frozenset(), *, last: bool = True) -> Iterator[Hosts]:
     """Yield the best set of hosts found for each size, from `fixed` (or one host) up to `size`; `fixed` stay in all.
 
     Each size is reached from three sides: one host more than the set before; two more than the set before that, when
     they cover more; and from all hosts together by dropping one after another. Greedy steps alone never see that hosts
-    which are useless one by one do much together. Single swaps follow until none is better, and at the last size swaps
-    of two hosts. The sets need not lie within one another, and nothing proves them best.
+    which are useless one by one do much together. Single swaps follow until none is better, and swaps of two hosts: at
+    every size where that is cheap, else at the last one, if `last`. The sets need not lie within one another, and
+    nothing proves them best.
     """
     before, chosen = None, fixed
     from_above = _drop_one_by_one(coverage, fixed)
+    is_small = coverage.images.size * len(coverage.hosts) <= SMALL
     if chosen:
         yield chosen
     while len(chosen) < size:
-        reached = _add_one(coverage, chosen)
+        reached = add_one(coverage, chosen)
         if before is not None:
-            reached = _add_pair(coverage, before, least=coverage.score_of(reached)[0] + 1) or reached
+            reached = _add_pair(coverage, before, least=coverage.species_of(coverage.total_of(reached)) + 1) or reached
         starts = {reached, from_above[len(reached)]}
-        before, chosen = chosen, max((_swap_one(coverage, s, fixed) for s in starts), key=coverage.score_of)
-        if len(chosen) == size:
-            chosen = _swap_pairs(coverage, chosen, fixed)
+        before, chosen = chosen, max((swap_one(coverage, s, fixed) for s in starts), key=coverage.score_of)
+        if is_small or (last and len(chosen) == size):
+            chosen = swap_pairs(coverage, chosen, fixed)
         yield chosen
 
 
@@ -43,14 +48,19 @@ def _drop_one_by_one(coverage: Coverage, fixed: Hosts) -> dict[int, Hosts]:
     kept = frozenset(range(len(coverage.hosts)))
     sets = {len(kept): kept}
     while len(kept) > max(len(fixed), 1):
-        species = coverage.species_without_each(coverage.total_of(kept))
-        species[sorted(fixed | (frozenset(range(len(species))) - kept))] = -1
-        kept = _best_guided(coverage, (kept - {int(host)} for host in np.flatnonzero(species == species.max())))
+        kept = drop_one(coverage, kept, fixed)
         sets[len(kept)] = kept
     return sets
 
 
-def _add_one(coverage: Coverage, chosen: Hosts) -> Hosts:
+def drop_one(coverage: Coverage, kept: Hosts, fixed: Hosts) -> Hosts:
+    """Take out the host, none of `fixed`, that is missed least."""
+    species = coverage.species_without_each(coverage.total_of(kept))
+    species[sorted(fixed | (frozenset(range(len(species))) - kept))] = -1
+    return _best_guided(coverage, (kept - {int(host)} for host in np.flatnonzero(species == species.max())))
+
+
+def add_one(coverage: Coverage, chosen: Hosts) -> Hosts:
     """Add the host that covers most; of equals the one with more potential, more images, then the first by name."""
     total = coverage.total_of(chosen)
     species = coverage.species_with_each(total)
@@ -74,13 +84,13 @@ def _best_guided(coverage: Coverage, sets: Iterable[Hosts]) -> Hosts:
     """Return the best of sets that cover equally many species; potential comes first, as it pays at the next size."""
 
     def worth(hosts: Hosts) -> tuple[int, int, tuple[int, ...]]:
-        _, images, potential, names = coverage.score_of(hosts)
-        return potential, images, names
+        _, images, _, names = coverage.score_of(hosts)
+        return coverage.potential_of(coverage.total_of(hosts)), images, names
 
     return max(sets, key=worth)
 
 
-def _swap_one(coverage: Coverage, chosen: Hosts, fixed: Hosts) -> Hosts:
+def swap_one(coverage: Coverage, chosen: Hosts, fixed: Hosts) -> Hosts:
     """Swap one host for another, the best swap first, until no swap gives a better set."""
     while True:
         total, score = coverage.total_of(chosen), coverage.score_of(chosen)
@@ -97,16 +107,17 @@ def _swap_one(coverage: Coverage, chosen: Hosts, fixed: Hosts) -> Hosts:
         chosen = better
 
 
-def _swap_pairs(coverage: Coverage, chosen: Hosts, fixed: Hosts) -> Hosts:
+def swap_pairs(coverage: Coverage, chosen: Hosts, fixed: Hosts) -> Hosts:
     """Swap two hosts for two others as long as that covers more species, with single swaps after each."""
     while True:
         score = coverage.score_of(chosen)
         pairs = [chosen - {a, b} for a, b in combinations(sorted(chosen - fixed), 2)]
         pairs.sort(key=coverage.score_of, reverse=True)
-        for kept in pairs[:PAIRS_TAKEN_OUT]:
+        taken = PAIRS_TAKEN_OUT if coverage.images.size * len(coverage.hosts) <= SMALL else PAIRS_WHEN_LARGE
+        for kept in pairs[:taken]:
             better = _add_pair(coverage, kept, least=score[0] + 1)
             if better is not None:
                 break
         else:
             return chosen
-        chosen = _swap_one(coverage, better, fixed)
+        chosen = swap_one(coverage, better, fixed)

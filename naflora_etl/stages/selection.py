@@ -2,44 +2,67 @@
 
 reads   records
 writes  selection      one row per image: chosen, spare, or set aside with a reason
+        servers.json   in its folder: the servers chosen, the frontier, and the bounds that prove it
 """
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.stage import Stage
 from naflora_etl.recipe import SelectionOptions, SplitOptions
 from naflora_etl.selecting.draw import rank_images
-from naflora_etl.selecting.servers import choose_servers
+from naflora_etl.selecting.frontier import Effort
+from naflora_etl.selecting.servers import Wish, choose_servers
+
+FACTS = ["image_key", "taxon_id", "specimen_key", "gathering_key", "image_url", "host", "copy_urls"]
+CERTIFICATE = "servers.json"
+LIGHT_NODES = 5
+"""Nodes for the bound of a number of servers that was not asked for, which only the report's figure shows."""
 
 
-def select_images(records: pa.Table, *, options: SelectionOptions, split_options: SplitOptions) -> pa.Table:
+def select_images(
+    records: pa.Table, *, options: SelectionOptions, split_options: SplitOptions, folder: Folder
+) -> pa.Table:
     """Choose servers, then rank each species' images on them; up to the cap chosen, then spares, the rest set aside.
 
     Each row of `records` is one unique image. The servers are chosen by unique images per species and host. Whether a
     species keeps its minimum, `split` decides after the downloads; but where even all spares would not reach it, no
     server is asked for nothing.
     """
-    images = records.select(["image_key", "taxon_id", "specimen_key", "gathering_key", "image_url", "host"])
+    images = records.select(FACTS)
     counts = images.group_by(["taxon_id", "host"]).aggregate([([], "count_all")]).rename_columns(
         ["taxon_id", "host", "n"]
     )
-    choice = choose_servers(
-        counts,
-        servers=None if options.servers == "all" else options.servers,
-        threshold=options.threshold,
-        cap=options.cap,
-        require=options.require_hosts,
-        exclude=options.exclude_hosts,
-    )
+    choice = choose_servers(counts, _wish(options), Effort(nodes=options.proof_nodes, others=LIGHT_NODES))
+    with folder.open(CERTIFICATE, "wb") as stream:
+        # no seconds in it: the same records give the same bytes
+        certificate = {name: value for name, value in choice.as_dict().items() if name != "seconds"}
+        stream.write((json.dumps(certificate, indent=2, ensure_ascii=False) + "\n").encode())
     on_chosen = pc.is_in(images["host"], pa.array(choice.hosts, pa.string()))
     table = pa.concat_tables([
         _without_hopeless(_ranked(images.filter(on_chosen), options), split_options.minimum),
         _left_out(images.filter(pc.invert(on_chosen))),
     ])
     return table.sort_by([("taxon_id", "ascending"), ("rank", "ascending"), ("image_key", "ascending")])
+
+
+def _wish(options: SelectionOptions) -> Wish:
+    return Wish(
+        servers=options.servers,
+        coverage=options.coverage,
+        threshold=options.threshold,
+        cap=options.cap,
+        require=options.require_hosts,
+        exclude=options.exclude_hosts,
+        costs=options.host_costs,
+        prefer=options.prefer_hosts,
+        within=options.prefer_within,
+    )
 
 
 def _ranked(images: pa.Table, options: SelectionOptions) -> pa.Table:
@@ -58,7 +81,7 @@ def _without_hopeless(ranked: pa.Table, minimum: int) -> pa.Table:
     kept = ranked.filter(pc.is_valid(ranked["role"])).group_by("taxon_id").aggregate([([], "count_all")])
     enough = kept.filter(pc.greater_equal(kept["count_all"], minimum))["taxon_id"]
     hopeless = pc.invert(pc.is_in(ranked["taxon_id"], enough.combine_chunks()))
-    facts = ranked.select(["image_key", "taxon_id", "specimen_key", "gathering_key", "image_url", "host"])
+    facts = ranked.select(FACTS)
     return _append(
         facts,
         pc.if_else(hopeless, pa.scalar(None, pa.string()), ranked["role"]),
@@ -78,4 +101,12 @@ def _append(images: pa.Table, role: pa.Array, rank: pa.Array, issue: pa.Array) -
     return images.append_column("role", role).append_column("rank", rank).append_column("issue", issue)
 
 
-STAGE = Stage("selection", reads=("records",), run=select_images, accounts_for="image_key", also=("split",))
+STAGE = Stage(
+    "selection",
+    reads=("records",),
+    run=select_images,
+    uses=("folder",),
+    version=2,
+    accounts_for="image_key",
+    also=("split",),
+)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +12,8 @@ import pytest
 
 from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.folders import Folder
+from naflora_etl.engine.workspace import Workspace
 from naflora_etl.recipe import SelectionOptions, SplitOptions
 from naflora_etl.stages.selection import select_images
 
@@ -36,7 +41,12 @@ def select(rows: list[Row], **knobs: object) -> pa.Table:
     """Select, hold the result against its contract, its promise and its order, and return it."""
     minimum = SplitOptions(minimum=knobs.pop("minimum", 1))  # type: ignore[arg-type]
     options = SelectionOptions(**knobs)  # type: ignore[arg-type]
-    table = select_images(records_of(rows), options=options, split_options=minimum)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Folder(Workspace(place), "selection")
+        folder.begin()
+        table = select_images(records_of(rows), options=options, split_options=minimum, folder=folder)
+        with folder.open("servers.json") as stream:
+            assert json.load(stream)["frontier"]
     contract = read_contract("selection")
     assert table.column_names == contract.arrow_schema.names
     assert check_table(conform(table, contract), contract) == []
