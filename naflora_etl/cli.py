@@ -8,13 +8,29 @@ from __future__ import annotations
 import click
 
 from naflora_etl import __version__
-from naflora_etl.commands import building, learning, models, releasing, sandbox
+from naflora_etl.commands import (
+    auditing,
+    building,
+    choosing,
+    fetching,
+    hosts,
+    learning,
+    models,
+    naming,
+    redacting,
+    releasing,
+    sandbox,
+    subsetting,
+)
 from naflora_etl.console import Naflora
 
 HEADINGS: dict[str, tuple[click.Command, ...]] = {
-    "From a recipe": (building.build, building.plan, building.status, building.why, building.list_knobs),
-    "A release": (releasing.release, releasing.verify),
+    "From a recipe": (building.build, building.plan, building.status, hosts.hosts, building.why, building.list_knobs),
+    "A release": (releasing.release, releasing.verify, auditing.audit, releasing.diff, subsetting.subset),
     "Learning": (learning.train, learning.evaluate, learning.score),
+    "Names": (naming.match,),
+    "Choosing": (choosing.servers,),
+    "Images": (fetching.fetch, redacting.redact),
     "Around it": (models.models, sandbox.sandbox),
 }
 

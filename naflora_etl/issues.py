@@ -8,8 +8,16 @@ from __future__ import annotations
 ISSUES: dict[str, str] = {
     # checklist, taxa
     "CHECKLIST_ROW_UNREADABLE": "The row has no name, or not the columns its header promises.",
+    "CHECKLIST_ROW_IS_HEADING": "The row repeats the headings, or stands above them, and holds no name.",
+    "CHECKLIST_NAME_REPEATED": "An earlier row has the same name, authors and all; that one stands for both.",
+    "NOT_VASCULAR": "The list says by its groups or families that this is a moss, liverwort, alga, fungus or lichen.",
+    "NAME_OUTSIDE_REGION": "The list does not have the name in a region that the recipe asks for.",
+    "NAME_NOT_PRESENT": "The list says that the plant is absent or excluded there.",
+    "ESTABLISHMENT_NOT_WANTED": "The plant is not established there in a way that the recipe asks for.",
     "BACKBONE_ROW_UNREADABLE": "The row has not the columns its header promises, or lacks its id, genus or status.",
     "BACKBONE_ROW_REPEATED": "An earlier row of the backbone has the same identifier.",
+    "BACKBONE_ACCEPTED_MISSING": "The row's accepted name is not in the backbone, so it leads nowhere.",
+    "BACKBONE_ACCEPTED_CYCLIC": "The row's accepted names lead back to each other, so none is accepted.",
     "RANK_NOT_WANTED": "The name is not at a rank that the recipe asks for (a genus, a family, a variety).",
     "FAMILY_NOT_WANTED": "The name's family is not one that the recipe asks for.",
     "NAME_UNPARSABLE": "The name could not be read as a botanical name.",
@@ -17,6 +25,11 @@ ISSUES: dict[str, str] = {
     "NAME_NOT_FOUND": "No name of the backbone is like it.",
     "NAME_AMBIGUOUS": "Several names of the backbone fit and lead to different accepted taxa.",
     "NAME_UNPLACED": "The name is in the backbone, which gives it no accepted taxon.",
+    "NAME_ILLEGITIMATE": "The name is illegitimate, and the backbone gives it no accepted taxon.",
+    "NAME_INVALID": "The name was not validly published, and the backbone gives it no accepted taxon.",
+    "NAME_MISAPPLIED": "The backbone knows the name only as misapplied to another taxon.",
+    "NAME_NEEDS_REVIEW": "A name of the backbone is like it, but not enough to be taken without a person's eye.",
+    "NAME_DROPPED": "A person dropped the name, in the file of overrides.",
     "NAME_IS_HYBRID_FORMULA": "The name is a formula of parents, which no single taxon answers.",
     # harvest, records
     "SOURCE_UNREACHABLE": "The aggregator gave no usable answer after every retry.",
@@ -37,6 +50,9 @@ ISSUES: dict[str, str] = {
     # selection
     "HOST_NOT_CHOSEN": "The image lies on a server that was not chosen.",
     "OVER_CAP": "Its species has enough images and spares without it.",
+    # a list of URLs
+    "KEY_UNUSABLE": "The key is missing, or not 1 to 90 letters, digits, _ and -, as a WebDataset's must be.",
+    "KEY_REPEATED": "An earlier row of the list has the same key.",
     # images
     "SPARE_NOT_NEEDED": "A spare that no failure called for.",
     "ADDRESS_REFUSED": "The address leads to a private or loopback network that the recipe does not name.",
@@ -49,8 +65,11 @@ ISSUES: dict[str, str] = {
     "IMAGE_DAMAGED": "The image is cut short or cannot be decoded.",
     "IMAGE_TOO_LARGE": "The image has more bytes or pixels than the recipe allows.",
     "IMAGE_TOO_SMALL": "The image is smaller than the recipe allows.",
+    "NOT_A_SHEET": "The picture does not look like a pressed sheet, and the recipe asks for nothing else.",
     # split, shards
-    "TOO_FEW_IMAGES": "Its species has fewer images than the recipe's minimum, or too few to split.",
+    "TOO_FEW_IMAGES": "Its species has fewer images than the recipe's minimum.",
+    "CANNOT_BE_SPLIT": "Its species' images hang together (one gathering, say), so none can be tested on unleaked.",
+    "EMBARGOED": "It joins images that stand on both sides of an earlier release.",
     "DUPLICATE_IMAGE": "Another image has the very same bytes.",
     "IMAGE_IN_SEVERAL_CLASSES": "Images with the very same bytes stand in different classes.",
     "PACK_DAMAGED": "The stored image is missing or does not have the bytes it was stored with.",

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
         ('name = "x"\n[selection]\ncap = 0', "selection.cap = 0: input should be greater than or equal to 1."),
         ('name = "x"\n[selection]\ncap = "many"', 'selection.cap = "many": input should be a valid integer'),
         ('name = "Big Name"', 'name = "Big Name": string should match pattern'),
-        ('name = "x"\n[images]\nredact = "blur"', "images.redact = \"blur\": input should be 'craft' or 'none'."),
+        ('name = "x"\n[images]\nredact = "blur"', "images.redact = \"blur\": input should be 'union', 'craft'"),
         ('name = "x', "is not TOML"),
         ('name = "x"\n[http]\ncontact = "${NOT_SET_ANYWHERE}"', "${NOT_SET_ANYWHERE} is not set in the environment"),
     ],

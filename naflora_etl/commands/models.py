@@ -9,7 +9,7 @@ import click
 
 @click.group()
 def models() -> None:
-    """Fetch and check the text detector's weights."""
+    """Fetch and check the text detectors' weights."""
 
 
 @models.command("fetch")
@@ -27,6 +27,14 @@ def add_models(file: Path) -> None:
     from naflora_etl.imaging.weights import add_weights
 
     click.echo(f"CRAFT weights: {add_weights(file)}")
+
+
+@models.command("quantize")
+def quantize_models() -> None:
+    """Make the eight-bit CRAFT weights; fetch and add do so too."""
+    from naflora_etl.imaging.weights import quantize_weights
+
+    click.echo(f"CRAFT weights in eight bits: {quantize_weights()}")
 
 
 @models.command("list")

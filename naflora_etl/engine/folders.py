@@ -51,6 +51,11 @@ class Folder:
             with self.workspace.writing(target) as stream, self.workspace.open(source) as given:
                 shutil.copyfileobj(given, stream)
 
+    def find(self, stage: str, name: str) -> bytes | None:
+        """Return a finished file of another stage's folder; None when there is none."""
+        place = f"{stage}/{name}"
+        return self.workspace.read(place) if self.workspace.exists(place) else None
+
     def published(self) -> dict[str, int]:
         """Return the sizes in bytes, by name, of the files that are in place."""
         return self.workspace.sizes(self.stage)

@@ -5,165 +5,127 @@ from __future__ import annotations
 import io
 import math
 import struct
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
-from naflora_etl.imaging.faults import ImageFault
-
-Pixels = npt.NDArray[np.uint8]
-
-# Our own check of the header, by the recipe's limits, stands in place of Pillow's fixed one.
-Image.MAX_IMAGE_PIXELS = None
-
-MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
-    (b"\xff\x4f\xff\x51", "JPEG2000"),
+from naflora_etl.imaging.colour import inks_to_srgb, to_srgb
+from naflora_etl.imaging.decoded import (
+    HELD_SHARE,
+    ORIENTATION_TAG,
+    Decoded,
+    Limits,
+    Pixels,
+    damaged,
+    least_eighths,
+    picture_box,
+    turn_upright,
 )
-"""First bytes of what we read. The sender's name or type for it is never asked."""
+from naflora_etl.imaging.faults import ImageFault
+from naflora_etl.imaging.kinds import kind_of
+from naflora_etl.imaging.rasters import decode_raster, size_of_raster
 
-PROGRESSIVE_SHARE = 0.3
-"""A progressive JPEG keeps all its coefficients in memory at any scale, so less of it is allowed."""
-ORIENTATION_TAG = 0x0112
+__all__ = ["Decoded", "decode_image", "kind_of", "working_bytes"]
 
-
-@dataclass(frozen=True)
-class Decoded:
-    """Upright pixels, perhaps at a reduced scale, with the size that the source has when upright."""
-
-    pixels: Pixels
-    """uint8 RGB [H, W, 3]."""
-    source_width_px: int
-    source_height_px: int
-
-    @property
-    def scale(self) -> float:
-        """Length in `pixels` of one source pixel, at most 1."""
-        height, width = self.pixels.shape[:2]
-        return float(max(height, width) / max(self.source_width_px, self.source_height_px))
+MOST_SCANS = 100
+"""A progressive JPEG has some ten scans; each costs a pass over all coefficients, so thousands are an attack."""
+MOST_PIXELS_PER_BYTE = {False: 300, True: 600}
+"""A JPEG spends two bits at least on 64 pixels, a progressive one (True) one: with more pixels it was cut, or lies."""
 
 
-def decode_image(body: bytes, *, need_px: int, max_pixels: int, min_side_px: int = 1) -> Decoded:
-    """Decode `body` upright, as 8-bit RGB; a JPEG at the least of 1, 1/2, 1/4, 1/8 whose long side keeps `need_px`.
+def decode_image(
+    body: bytes,
+    *,
+    need_px: int,
+    max_pixels: int,
+    min_side_px: int = 1,
+    keep_profile: bool = False,
+    lend: Callable[[int], Pixels] | None = None,
+) -> Decoded:
+    """Decode `body` upright, as 8-bit sRGB, at the least of 1, 1/2, 1/4, 1/8 whose long side keeps `need_px`.
 
+    With `keep_profile` an ICC profile is handed on instead of applied: to_srgb costs less on the finished pixels.
+    `lend` gives memory of so many bytes at least, into which a JPEG may be decoded instead of into memory of its own.
     Raises ImageFault: NOT_AN_IMAGE, IMAGE_DAMAGED, IMAGE_TOO_LARGE (by the header, before decoding), IMAGE_TOO_SMALL.
     """
+    limits = Limits(max_pixels, min_side_px)
     kind = kind_of(body)
     if kind == "JPEG":
-        return _decode_jpeg(body, need_px, max_pixels, min_side_px)
-    return _decode_other(body, kind, max_pixels, min_side_px)
+        decoded = _decode_jpeg(body, need_px, limits, lend)
+    else:
+        decoded = decode_raster(body, kind, need_px=need_px, limits=limits)
+    if keep_profile or decoded.profile is None:
+        return decoded
+    return replace(decoded, pixels=to_srgb(decoded.pixels, decoded.profile), profile=None)
 
 
-def kind_of(body: bytes) -> str:
-    """Return the image format by its first bytes; raise ImageFault NOT_AN_IMAGE when there is none that we read."""
-    for magic, kind in MAGIC:
-        if body.startswith(magic):
-            return kind
-    if body[:4] == b"RIFF" and body[8:12] == b"WEBP":
-        return "WEBP"
-    raise ImageFault("NOT_AN_IMAGE", f"The answer is {_describe(body)}, not an image.")
+def working_bytes(body: bytes, *, need_px: int) -> int:
+    """Return, by the header, some upper bound of the memory that decoding and covering such an image takes; 0: unknown.
 
-
-def _describe(body: bytes) -> str:
-    if not body:
-        return "empty"
-    start = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for mark, name in ((b"<svg", "SVG"), (b"<!doctype html", "HTML"), (b"<html", "HTML"), (b"%pdf", "PDF")):
-        if start.startswith(mark):
-            return name
-    if start.startswith(b"<?xml"):
-        return "SVG" if b"<svg" in start else "XML"
+    Never raises; what is no image needs none.
+    """
     try:
-        body[:512].decode("ascii")
-    except UnicodeDecodeError:
-        return "of an unknown kind"
-    return "text"
+        kind = kind_of(body)
+        if kind == "JPEG":
+            height, width, _, _ = simplejpeg.decode_jpeg_header(body)
+            held = 3 * width * height if _is_progressive(body) else 0  # coefficients
+        else:
+            width, height = size_of_raster(body, kind)
+            held = 4 * width * height
+    except Exception:  # the decoder proper will say what is wrong
+        return 0
+    scale = least_eighths(max(width, height), need_px) / 8
+    return held + int(2 * 3 * width * height * scale * scale)  # as decoded, and as covered
 
 
-def _decode_jpeg(body: bytes, need_px: int, max_pixels: int, min_side_px: int) -> Decoded:
+def _decode_jpeg(body: bytes, need_px: int, limits: Limits, lend: Callable[[int], Pixels] | None) -> Decoded:
     try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(body)
+        height, width, space, _ = simplejpeg.decode_jpeg_header(body)
     except ValueError as error:
-        raise _damaged(error) from None
-    allowed = int(max_pixels * PROGRESSIVE_SHARE) if _is_progressive(body) else max_pixels
-    _check_size(width, height, allowed, min_side_px)
-    eighths = _least_eighths(max(width, height), need_px)
+        raise damaged(error) from None
+    progressive = _is_progressive(body)
+    limits.check(width, height, HELD_SHARE if progressive else 1.0)
+    _check_effort(body, width * height, progressive)
+    eighths = least_eighths(max(width, height), need_px)
+    orientation, profile = _read_tags(body)
+    inks = space in ("CMYK", "YCCK")
+    room = (4 if inks else 3) * math.ceil(height * eighths / 8) * math.ceil(width * eighths / 8)
     try:
         # Strict, for libjpeg fills what is missing with grey and goes on.
         pixels = simplejpeg.decode_jpeg(
             body,
-            "RGB",
+            "CMYK" if inks else "RGB",
             min_height=math.ceil(height * eighths / 8),
             min_width=math.ceil(width * eighths / 8),
             strict=True,
+            buffer=lend(room) if lend is not None else None,
         )
     except (ValueError, MemoryError) as error:
-        raise _damaged(error) from None
-    orientation = _orientation(body)
-    if orientation >= 5:
+        raise damaged(error) from None
+    if inks:
+        # four inks in a JPEG lie there as Adobe laid them first, upside down
+        pixels, profile = inks_to_srgb(255 - pixels, profile), None
+    upright = turn_upright(np.asarray(pixels, np.uint8), orientation)
+    box = picture_box(upright.shape, (width * eighths / 8, height * eighths / 8), orientation)
+    if orientation in (5, 6, 7, 8):
         width, height = height, width
-    return Decoded(_upright(pixels, orientation), width, height)
+    return Decoded(upright, width, height, profile, 8 // eighths, box)
 
 
-def _least_eighths(long_side_px: int, need_px: int) -> int:
-    """Return the least of 8, 4, 2, 1 eighths (the scales with a fast inverse DCT) that keeps `need_px`."""
-    return next((eighths for eighths in (1, 2, 4) if math.ceil(long_side_px * eighths / 8) >= need_px), 8)
-
-
-def _decode_other(body: bytes, kind: str, max_pixels: int, min_side_px: int) -> Decoded:
-    try:
-        with Image.open(io.BytesIO(body), formats=[kind]) as image:
-            _check_size(*image.size, max_pixels, min_side_px)
-            image.load()  # the first frame of several
-            pixels = _as_rgb(image)
-            orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    except ImageFault:
-        raise
-    except Exception as error:  # Pillow's plugins raise anything on foreign bytes
-        raise _damaged(error) from None
-    pixels = _upright(pixels, orientation if orientation in range(1, 9) else 1)
-    height, width = pixels.shape[:2]
-    return Decoded(pixels, width, height)
-
-
-def _as_rgb(image: Image.Image) -> Pixels:
-    if image.mode[0] in "IF":  # I;16, I;16B, I, F: Pillow's own way would clip all above 255 to white
-        deep = np.asarray(image).astype(np.float32)
-        top = next((limit for limit in (255.0, 65535.0) if deep.max() <= limit), float(deep.max()))
-        grey = (np.clip(deep, 0, top) * (255.0 / top)).round().astype(np.uint8)
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-    if image.has_transparency_data:
-        see_through = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        return np.array(Image.alpha_composite(paper, see_through).convert("RGB"))
-    return np.array(image.convert("RGB"))
-
-
-def _check_size(width: int, height: int, max_pixels: int, min_side_px: int) -> None:
-    if width * height > max_pixels:
-        raise ImageFault("IMAGE_TOO_LARGE", f"{width} x {height} pixels are more than the {max_pixels} allowed.")
-    if min(width, height) < min_side_px:
-        raise ImageFault("IMAGE_TOO_SMALL", f"{width} x {height} pixels; each side must have {min_side_px} at least.")
-
-
-def _damaged(error: BaseException) -> ImageFault:
-    reason = str(error).rstrip(".") or type(error).__name__
-    return ImageFault("IMAGE_DAMAGED", f"The image cannot be decoded: {reason}.")
+def _check_effort(body: bytes, pixels: int, progressive: bool) -> None:
+    """Raise ImageFault for a JPEG whose header promises more than its bytes can hold, or of a thousand scans."""
+    if pixels > MOST_PIXELS_PER_BYTE[progressive] * len(body):
+        raise ImageFault("IMAGE_DAMAGED", f"The image cannot be decoded: {len(body)} bytes hold no {pixels} pixels.")
+    if body.count(b"\xff\xda") > MOST_SCANS:
+        raise ImageFault("IMAGE_TOO_LARGE", f"The image has more than {MOST_SCANS} scans, each as dear as a decode.")
 
 
 def _is_progressive(body: bytes) -> bool:
-    """Tell whether the JPEG's frame header is SOF2, walking from segment to segment."""
+    """Tell whether the JPEG's frame header is of a progressive kind, walking from segment to segment."""
     place = 2
     while place + 4 <= len(body) and body[place] == 0xFF:
         marker = body[place + 1]
@@ -171,28 +133,19 @@ def _is_progressive(body: bytes) -> bool:
             place += 1
             continue
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker == 0xC2
+            return marker in (0xC2, 0xC6, 0xCA, 0xCE)
         (length,) = struct.unpack_from(">H", body, place + 2)
         place += 2 + length
     return False
 
 
-def _orientation(body: bytes) -> int:
+def _read_tags(body: bytes) -> tuple[Any, bytes | None]:
+    """Return a JPEG's EXIF orientation and its ICC profile; 1 and None where they cannot be read."""
+    orientation, profile = 1, None
     try:
         with Image.open(io.BytesIO(body), formats=["JPEG"]) as image:
+            profile = image.info.get("icc_profile")
             orientation = image.getexif().get(ORIENTATION_TAG, 1)
     except Exception:  # an unreadable EXIF says nothing about how the sheet stands
-        return 1
-    return orientation if orientation in range(1, 9) else 1
-
-
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Undo an EXIF orientation (1 to 8), so that row 0 is the top."""
-    turned: Any = pixels
-    if orientation in (5, 6, 7, 8):
-        turned = turned.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        turned = turned[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        turned = turned[::-1]
-    return np.ascontiguousarray(turned)
+        pass
+    return orientation, profile if isinstance(profile, bytes) else None

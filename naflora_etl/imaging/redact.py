@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -12,15 +12,18 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]
 Quad = npt.NDArray[np.float32]
+Fill = Literal["noise", "paper"]
 
-NOISE_REACH = 64
-"""The noise is uniform, up to this far (of 255) from the paper's colour."""
+REACH: dict[Fill, float] = {"noise": 64, "paper": 6}
+"""The noise is uniform, up to this far (of 255) from the paper's colour: the paper's, or the grain of calm paper."""
 CELL_PX = 8
 """The paper's colour is taken from cells of this side."""
 SPREAD_CELLS = (1.0, 4.0, 16.0)
 """Neighbourhoods whose colour fills a quad; a wider one speaks where those before it are all text."""
 SEEN_SHARE = 0.1
 """A cell with less than this unmasked says too little about its colour to be asked."""
+BAND_ROWS = 256
+"""So many rows are worked on at a time, so that a sheet of 200 megapixels needs no second copy of itself."""
 
 
 def grow_quad(quad: Quad, grow: float) -> Quad:
@@ -48,46 +51,72 @@ def covered_share(shape: tuple[int, ...], quads: Sequence[Quad], *, grow: float)
     return float(np.count_nonzero(mask_quads(shape, quads, grow=grow)) / (shape[0] * shape[1]))
 
 
-def cover_text(rgb: Pixels, quads: Sequence[Quad], *, grow: float, seed: int) -> Pixels:
+def cover_text(rgb: Pixels, quads: Sequence[Quad], *, grow: float, seed: int, fill: Fill = "noise") -> Pixels:
     """Return a copy of `rgb` [H, W, 3] whose grown quads hold blurred noise about the colour of the paper around them.
 
     Every pixel inside is replaced, none is mixed in, so there is nothing to recover: what stands there is made of the
-    seed and of pixels outside the quads. The same input and seed give the same bytes.
+    seed and of pixels outside the quads. The same input and seed give the same bytes. With `fill` paper the noise is
+    as faint as the grain of paper, for models that noise would draw to itself.
     """
-    mask = mask_quads(rgb.shape, quads, grow=grow)
-    inside = mask.astype(bool)
+    return cover_mask(rgb, mask_quads(rgb.shape, quads, grow=grow), seed=seed, fill=fill)
+
+
+def cover_mask(rgb: Pixels, mask: Mask, *, seed: int, fill: Fill = "noise") -> Pixels:
+    """Return a copy of `rgb` [H, W, 3] with every pixel replaced where `mask` [H, W] is 1, as `cover_text` does."""
+    covered = rgb.copy()
+    inside = mask.view(bool)
     if not inside.any():
-        return rgb.copy()
-    noise = _draw_noise(int(np.count_nonzero(inside)), seed)[:, np.newaxis]
-    noisy = rgb.copy()
-    noisy[inside] = np.clip(_paper_colour(rgb, mask)[inside] + noise, 0, 255).round().astype(np.uint8)
-    covered = noisy.copy()
+        return covered
+    np.copyto(covered, 0, where=inside[:, :, np.newaxis])  # from here on nothing inside is known
+    paper = _paper_cells(covered, mask)
+    bits = np.random.PCG64(seed)
+    for rows in _bands(inside):
+        where = np.nonzero(inside[rows])
+        colour = _colour_at(paper, where[0] + rows.start, where[1], mask.shape)
+        noise = _draw_noise(bits, len(where[0]), REACH[fill])[:, np.newaxis]
+        covered[rows][where] = np.clip(colour + noise, 0, 255).round().astype(np.uint8)
     # One pixel of the finished thousand, so that the grain is still felt there but no longer seen as points.
-    spread = max(1.0, max(rgb.shape[:2]) / 1000)
-    edge = int(np.ceil(4 * spread))
-    for left, top, width, height, _ in cv2.connectedComponentsWithStats(mask)[2][1:].tolist():
-        own = np.s_[top : top + height, left : left + width]
-        up, aside = min(top, edge), min(left, edge)
-        around = noisy[top - up : top + height + edge, left - aside : left + width + edge]
-        soft = cv2.GaussianBlur(around, (0, 0), spread)[up : up + height, aside : aside + width]
-        covered[own][inside[own]] = soft[inside[own]]
+    _soften(covered, inside, max(1.0, max(rgb.shape[:2]) / 1000))
     return covered
 
 
-def _draw_noise(count: int, seed: int) -> npt.NDArray[np.float32]:
-    """Return `count` numbers, uniform within NOISE_REACH of 0, from a bit stream that numpy promises to keep."""
-    words = np.random.PCG64(seed).random_raw(-(-count // 8))
+def _bands(inside: npt.NDArray[np.bool_]) -> Iterator[slice]:
+    """Yield the bands of rows in which anything is to be covered, from the top."""
+    for top in range(0, len(inside), BAND_ROWS):
+        if inside[top : top + BAND_ROWS].any():
+            yield slice(top, min(top + BAND_ROWS, len(inside)))
+
+
+def _soften(covered: Pixels, inside: npt.NDArray[np.bool_], spread: float) -> None:
+    """Blur, in place, what is inside; every pixel sees its neighbours as they were before."""
+    edge = int(np.ceil(4 * spread))
+    above, above_at = covered[:0].copy(), 0
+    for rows in _bands(inside):
+        top = max(rows.start - edge, 0)
+        sharp = covered[top : rows.stop + edge].copy()
+        if above_at == rows.start:  # the band before is blurred already: its last rows as they were
+            sharp[: rows.start - top] = above[len(above) - (rows.start - top) :]
+        above, above_at = sharp[: rows.stop - top], rows.stop
+        soft = cv2.GaussianBlur(sharp, (0, 0), spread)[rows.start - top : rows.stop - top]
+        np.copyto(covered[rows], soft, where=inside[rows][:, :, np.newaxis])
+
+
+def _draw_noise(bits: np.random.PCG64, count: int, reach: float) -> npt.NDArray[np.float32]:
+    """Return `count` numbers, uniform within `reach` of 0, from a bit stream that numpy promises to keep."""
+    words = bits.random_raw(-(-count // 8))
     levels = np.asarray(words, "<u8").view(np.uint8)[:count].astype(np.float32)
-    return (levels - 127.5) * np.float32(NOISE_REACH / 127.5)
+    return (levels - 127.5) * np.float32(reach / 127.5)
 
 
-def _paper_colour(rgb: Pixels, mask: Mask) -> Pixels:
-    """Return, uint8 [H, W, 3], the mean colour of the unmasked pixels about each pixel, the nearest first."""
-    keep = 1 - mask
+def _paper_cells(blanked: Pixels, mask: Mask) -> npt.NDArray[np.float32]:
+    """Return, float32 [h, w, 3], the mean colour of the unmasked pixels about each cell, the nearest first.
+
+    `blanked` [H, W, 3] is 0 where `mask` [H, W] is 1.
+    """
     height, width = mask.shape
     cells = max(1, round(width / CELL_PX)), max(1, round(height / CELL_PX))
-    share = cv2.resize(keep * np.uint8(255), cells, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    colour = cv2.resize(rgb * keep[:, :, np.newaxis], cells, interpolation=cv2.INTER_AREA).astype(np.float32)
+    share = cv2.resize((1 - mask) * np.uint8(255), cells, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    colour = cv2.resize(blanked, cells, interpolation=cv2.INTER_AREA).astype(np.float32)
     share[share < SEEN_SHARE] = 0
     colour[share == 0] = 0
     importance = 1.0
@@ -99,5 +128,18 @@ def _paper_colour(rgb: Pixels, mask: Mask) -> Pixels:
     # Where nothing is left as far as one can see, the mean of all; where nothing is left at all, grey.
     total += importance * (colour.mean(axis=(0, 1)) + 1e-6 * 128)
     weight += importance * (share.mean() + 1e-6)
-    paper = np.clip(total / weight[:, :, np.newaxis], 0, 255).round().astype(np.uint8)
-    return np.asarray(cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.clip(total / weight[:, :, np.newaxis], 0, 255)
+
+
+def _colour_at(
+    cells: npt.NDArray[np.float32], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], shape: tuple[int, ...]
+) -> npt.NDArray[np.float32]:
+    """Return, float32 [n, 3], the colour of `cells` at pixels of an image of `shape`, linear between their centres."""
+    down = np.clip((rows + 0.5) * (cells.shape[0] / shape[0]) - 0.5, 0, cells.shape[0] - 1)
+    across = np.clip((columns + 0.5) * (cells.shape[1] / shape[1]) - 0.5, 0, cells.shape[1] - 1)
+    top, left = down.astype(np.intp), across.astype(np.intp)
+    below, right = np.minimum(top + 1, cells.shape[0] - 1), np.minimum(left + 1, cells.shape[1] - 1)
+    lower, later = ((place - np.floor(place)).astype(np.float32)[:, np.newaxis] for place in (down, across))
+    upper_row = cells[top, left] * (1 - later) + cells[top, right] * later
+    lower_row = cells[below, left] * (1 - later) + cells[below, right] * later
+    return np.asarray(upper_row * (1 - lower) + lower_row * lower, np.float32)

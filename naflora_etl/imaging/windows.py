@@ -1,20 +1,18 @@
-"""Where to look closely: the warm places of a coarse heat map, as a few windows of the sheet."""
+"""Where to look closely: the warm places of a coarse map, as a few windows of the sheet."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from naflora_etl.imaging.craft_boxes import Heat, Quad
+from naflora_etl.imaging.craft_boxes import Quad
+from naflora_etl.imaging.detect import Mask
 
-WARM = 0.1
-"""Coarse heat from which a place is looked at closely; far below what counts as text, for small print is lukewarm."""
-MARGIN_CELLS = 4
-"""Cells of the coarse map that a window reaches beyond the warmth; the network judges letters by their surroundings."""
-MOSTLY = 0.7
-"""Share of the sheet from which one look at the whole is cheaper than many."""
+MARGIN_STEPS = 1.0
+"""Steps that a window reaches beyond the warmth; the networks judge letters by their surroundings."""
 NEAR_SHARE = 0.2
 """Share of a step from which text counts as cut off by the edge of its window."""
 BEYOND_STEPS = 4
@@ -43,23 +41,41 @@ class Window:
         return (self.right - self.left) * (self.bottom - self.top)
 
 
-def find_windows(heat: Heat, whole: Window, cell_px: float, step_px: float) -> list[Window]:
-    """Return the windows of the array `whole` that cover every warm cell of `heat`, none overlapping another.
+def find_windows(warm: Mask, whole: Window, cell_px: float, step_px: float) -> list[Window]:
+    """Return the windows of the array `whole` that cover every cell set in `warm`, none overlapping another.
 
-    A cell of `heat` stands for `cell_px` pixels of the array; windows are widened to multiples of `step_px`, so that
-    the network does not spend its padding on nothing.
+    A cell of `warm` (uint8 [h, w]) stands for `cell_px` pixels of the array; windows are widened to multiples of
+    `step_px`, so that the networks do not spend their padding on nothing.
     """
-    reach = 2 * MARGIN_CELLS + 1
-    near = cv2.dilate((heat > WARM).astype(np.uint8), np.ones((reach, reach), np.uint8))
+    reach = 2 * math.ceil(MARGIN_STEPS * step_px / cell_px) + 1
+    near = cv2.dilate(warm, np.ones((reach, reach), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
     boxes = [
         _snap(Window(left, top, left + width, top + height), whole, cell_px, step_px)
         for left, top, width, height, _ in stats[1:].tolist()
     ]
-    windows = merge_overlapping([box for box in boxes if box.area_px > 0])
-    if sum(window.area_px for window in windows) > MOSTLY * whole.area_px:
-        return [whole]
-    return windows
+    return merge_overlapping([box for box in boxes if box.area_px > 0])
+
+
+def about(quad: Quad, whole: Window, step_px: float) -> Window:
+    """Return the window about a quad of the array `whole` that reaches two steps beyond it."""
+    (left, top), (right, bottom) = quad.min(axis=0) - 2 * step_px, quad.max(axis=0) + 2 * step_px
+    return _snap(Window(int(left), int(top), int(right), int(bottom)), whole, 1.0, step_px)
+
+
+def tiles(window: Window, side_px: int, overlap_px: int) -> list[Window]:
+    """Return `window` in as few equal parts of at most `side_px` a side as will do, neighbours sharing `overlap_px`."""
+    rows = _parts(window.top, window.bottom, side_px, overlap_px)
+    columns = _parts(window.left, window.right, side_px, overlap_px)
+    return [Window(left, top, right, bottom) for top, bottom in rows for left, right in columns]
+
+
+def _parts(start: int, stop: int, side_px: int, overlap_px: int) -> list[tuple[int, int]]:
+    length = stop - start
+    count = 1 if length <= side_px else math.ceil((length - overlap_px) / max(1, side_px - overlap_px))
+    part = math.ceil((length + (count - 1) * overlap_px) / count)
+    firsts = [start + round(index * (length - part) / max(1, count - 1)) for index in range(count)]
+    return [(first, min(first + part, stop)) for first in firsts]
 
 
 def look_beyond(quad: Quad, window: Window, whole: Window, step_px: float) -> Window | None:

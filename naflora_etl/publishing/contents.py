@@ -31,6 +31,8 @@ class Contents:
     excluded: pa.Table
     funnel: tuple[Step, ...]
     hosts: tuple[Host, ...]
+    certificate: dict[str, Any] | None = None
+    """servers.json of the selection: the frontier of servers, the bounds, and the choice."""
 
     @property
     def release(self) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from markupsafe import Markup
 from naflora_etl.publishing.contact import Pair
 from naflora_etl.publishing.contents import Contents, Count
 from naflora_etl.publishing.figures import draw_long_tail
+from naflora_etl.publishing.leaks import audit_manifest
 from naflora_etl.publishing.pages import render_page
+from naflora_etl.publishing.server_frontier import draw_frontier
 
 LONGEST = 15
 """Rows of a table before the rest is told in one."""
@@ -33,6 +35,9 @@ def render_report(contents: Contents, pairs: Sequence[Pair]) -> str:
         families=shorten(contents.families),
         countries=shorten(contents.countries),
         pairs=pairs,
+        audit=audit_manifest(contents.manifest),
+        certificate=contents.certificate,
+        frontier=Markup(draw_frontier(contents.certificate)) if contents.certificate else None,
         long_tail=Markup(draw_long_tail(contents.classes)),  # matplotlib escapes the names itself
     )
 

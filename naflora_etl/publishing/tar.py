@@ -37,7 +37,8 @@ def padded(size_bytes: int) -> int:
 class SampleTar:
     """A tar of samples on a binary stream: `<key>.jpg`, then `<key>.json`, in the order they are added."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], legal_key: re.Pattern[str] = KEY) -> None:
+        self._legal_key = legal_key
         self._tar = tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
         self.samples = 0
 
@@ -46,7 +47,7 @@ class SampleTar:
 
         `facts` are written as JSON, which readers hand out as the sample's label.
         """
-        if not KEY.fullmatch(key):
+        if not self._legal_key.fullmatch(key):
             raise ValueError(f'"{key}" cannot be the key of a sample; keys are 1 to 90 of a-z, 0-9, _ and -')
         span = self._add_file(f"{key}.jpg", jpeg)
         self._add_file(f"{key}.json", json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode())

@@ -16,6 +16,14 @@ class HarvestOptions(Section):
     """Darwin Core archives (zip or folder) for the source `archive`."""
     gbif_api: str = "https://api.gbif.org"
     """Root of the GBIF API."""
+    gbif: Literal["auto", "search", "download"] = "auto"
+    """How GBIF is asked: by pages, or for one archive with a DOI (needs an account); auto: by the number of taxa."""
+    gbif_search_taxa: Count = 300
+    """Taxa up to which `auto` searches; more take over 15 minutes of paging, for which GBIF wants downloads."""
+    gbif_poll_s: Annotated[float, Field(gt=0)] = 60.0
+    """First pause before asking whether GBIF has prepared a download; each next one is half as long again."""
+    gbif_poll_longest_s: Annotated[float, Field(gt=0)] = 600.0
+    """Longest such pause."""
     gbif_checklist_key: str = "7ddf754f-d193-4cc9-b351-99906754a03b"
     """Taxonomy by which GBIF understands names (Catalogue of Life XR); always sent, never left to a default."""
     idigbio_api: str = "https://search.idigbio.org"
@@ -30,6 +38,12 @@ class HarvestOptions(Section):
     """Names a resumable slice; a kill repeats at most the slice in hand."""
     snapshot: str = "1"
     """Change this label to ask everything anew."""
+
+    def ask_gbif_by(self, taxa: int) -> Literal["search", "download"]:
+        """Return how GBIF is asked about so many taxa."""
+        if self.gbif != "auto":
+            return self.gbif
+        return "download" if taxa > self.gbif_search_taxa else "search"
 
 
 class RecordsOptions(Section):

@@ -45,12 +45,16 @@ def draw_keys(keys: Text, *, salt: str, seed: int) -> Draw:
     return Draw(place, (first_word >> np.uint64(12)).astype(np.float64) / 2.0**52)
 
 
-def rank_images(taxa: Text, specimens: Text, images: Text, *, seed: int) -> Integers:
+def rank_images(
+    taxa: Text, specimens: Text, images: Text, *, seed: int, spread: Text | None = None
+) -> Integers:
     """Rank the images within each taxon, 1 first: by smallest draw (salt "cap"), one image of each specimen first.
 
     Second views of specimens follow when every specimen had its turn, then third views. An image without a specimen
     counts as a specimen of its own. A rank depends only on the images of its own taxon; images that stay keep their
-    order when others come and go. Raises Fault when an image stands twice.
+    order when others come and go. With `spread` (an institution, a region, a year; null is a value too) the values of a
+    taxon take turns, one image each, within the first views, then within the second ones: even, but a newcomer in a
+    value shifts the ranks of the others more. Raises Fault when an image stands twice.
     """
     if pc.count_distinct(images).as_py() < len(images):
         raise Fault("An image stands twice among those to rank; images must be unique before they are drawn.")
@@ -59,7 +63,13 @@ def rank_images(taxa: Text, specimens: Text, images: Text, *, seed: int) -> Inte
     alone = specimen < 0
     specimen[alone] = -1 - np.flatnonzero(alone)
     view = _place_within((taxon, specimen), place)
-    return _place_within((taxon,), view * len(place) + place) + 1
+    if spread is None:
+        return _place_within((taxon,), view * len(place) + place) + 1
+    turn = _place_within((taxon, view, encode_keys(spread)), place)
+    order = np.lexsort((place, turn, view))
+    by_turn = np.empty(len(order), dtype=np.int64)
+    by_turn[order] = np.arange(len(order))
+    return _place_within((taxon,), by_turn) + 1
 
 
 def _place_within(group: tuple[Integers, ...], order_by: Integers) -> Integers:

@@ -27,3 +27,11 @@ def first_of_runs(*columns: Integers) -> NDArray[np.bool_]:
     for column in columns:
         starts[1:] |= column[1:] != column[:-1]
     return starts
+
+
+def least_of(group: Integers, keys: Text) -> Integers:
+    """Return, for each row, the place of the row of its group that has the smallest key."""
+    order = np.asarray(pc.sort_indices(keys)).astype(np.int64)
+    least = np.full(int(group.max(initial=-1)) + 1, -1, dtype=np.int64)
+    least[group[order[::-1]]] = order[::-1]
+    return np.asarray(least[group], dtype=np.int64)

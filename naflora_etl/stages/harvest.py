@@ -5,31 +5,42 @@ writes  harvest        one row per raw page or archive
 
 Each aggregator is asked one question after the other, never two at a time; a failure of one does not hold up another.
 Where an aggregator is asked, every taxon has a row of it; an archive asks nobody, so no key can be accounted for here.
+GBIF's download API is asked once for all taxa, by the first slice: an archive with a DOI comes in place of pages.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from naflora_etl.engine.blobs import Blobs
+from naflora_etl.engine.build import Tables
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Answer, Ask, HttpClient
-from naflora_etl.engine.receipts import digest_path
+from naflora_etl.engine.notes import Notes
+from naflora_etl.engine.receipts import digest_of, digest_path
 from naflora_etl.engine.stage import Stage
+from naflora_etl.engine.tables import clean_rows
 from naflora_etl.issues import TRANSIENT
 from naflora_etl.recipe import HarvestOptions
+from naflora_etl.sources import gbif
 from naflora_etl.sources.archive import Archive
-from naflora_etl.sources.paging import Page, Request, Taxon, Unreadable
+from naflora_etl.sources.gbif_download import ask_for
+from naflora_etl.sources.gbif_errand import Download
+from naflora_etl.sources.gbif_login import find_login
+from naflora_etl.sources.paging import Page, Portal, Request, Taxon, Unreadable
 from naflora_etl.sources.portals import PORTALS
 
 LARGEST_PAGE_BYTES = 64_000_000
 FAILURES_BEFORE_REST = 3
 """Taxa in a row that an aggregator must fail before it is left alone for the rest of the slice."""
+NAMES_AT_ONCE = 100
+"""Names matched before the answers are noted; a kill repeats at most these."""
 ISSUE_OF_ANSWER = {
     "HOST_TROUBLE": "SOURCE_UNREACHABLE",
     "HTTP_GONE": "HTTP_ERROR",
@@ -44,16 +55,26 @@ def harvest_pages(
     options: HarvestOptions,
     http: HttpClient,
     blobs: Blobs,
+    notes: Notes,
+    tables: Tables,
     slice: int,
     progress: Callable[..., None],
 ) -> pa.Table:
-    """Return a row per page that was asked for, with its bytes in `blobs`; per archive in the first slice.
+    """Return a row per page that was asked for, with its bytes in `blobs`; per archive and download in the first slice.
 
     A taxon's paging ends at its last page, at a ceiling (a row SOURCE_CEILING says what was not asked) or at the first
-    answer that is none (its row says why). Raises Fault for an archive that cannot be used.
+    answer that is none (its row says why). Raises Fault for an archive that cannot be used, and for a download that
+    does not come: what was asked of GBIF till then is noted, and the next build goes on with it.
     """
     rows = _archive_rows(options) if slice == 0 else []
-    errands = [Errand(name, _distinct(taxa), options, blobs) for name in options.sources if name in PORTALS]
+    by_pages = [name for name in options.sources if name in PORTALS]
+    errands: list[Errand | DownloadErrand] = []
+    if "gbif" in by_pages:
+        all_taxa = _distinct(clean_rows(tables.whole("taxa")))
+        if options.ask_gbif_by(len(all_taxa)) == "download":
+            by_pages.remove("gbif")
+            errands += [DownloadErrand(all_taxa, options, blobs, notes)] if slice == 0 else []
+    errands += [Errand(name, _distinct(taxa), options, blobs, PORTALS[name]) for name in by_pages]
     if errands and taxa.num_rows:
         http.run(_ask_all(errands, http, progress))
     for errand in errands:
@@ -62,7 +83,7 @@ def harvest_pages(
     return pa.Table.from_pylist(rows, read_contract("harvest").arrow_schema)
 
 
-async def _ask_all(errands: list[Errand], http: HttpClient, progress: Callable[..., None]) -> None:
+async def _ask_all(errands: Sequence[Errand | DownloadErrand], http: HttpClient, progress: Callable[..., None]) -> None:
     total = sum(len(errand.taxa) for errand in errands)
 
     def tell(note: str) -> None:
@@ -75,15 +96,19 @@ async def _ask_all(errands: list[Errand], http: HttpClient, progress: Callable[.
 class Errand:
     """One aggregator asked about the taxa of one slice."""
 
-    def __init__(self, source: str, taxa: list[Taxon], options: HarvestOptions, blobs: Blobs) -> None:
+    def __init__(
+        self, source: str, taxa: list[Taxon], options: HarvestOptions, blobs: Blobs, portal: Portal
+    ) -> None:
         self.source = source
-        self.portal = PORTALS[source]
+        self.portal = portal
         self.taxa = taxa
         self.options = options
         self.blobs = blobs
         self.rows: list[Row] = []
         self.done = 0
         self.failures = 0
+        self.taxon_keys: dict[str, str] = {}
+        """The aggregator's own keys, as far as it told them."""
 
     async def run(self, ask: Ask, tell: Callable[[str], None]) -> None:
         """Ask about every taxon, one page after the other."""
@@ -103,6 +128,8 @@ class Errand:
             if page is None:
                 return
             before = row["blob"]
+            if page.taxon_key:
+                self.taxon_keys[taxon["taxon_id"]] = page.taxon_key
             request = self.portal.next_request(request, page, taxon, self.options)
 
     async def _ask(self, taxon: Taxon, request: Request, ask: Ask) -> tuple[Row, Page | None]:
@@ -133,6 +160,71 @@ class Errand:
         except Unreadable:
             return row | {"issue": "SOURCE_UNREADABLE"}, None
         return row | {"record_count": page.record_count, "issue": page.issue}, page
+
+
+class OnlyNames:
+    """GBIF as a portal that is asked for its keys of the taxa, and for no page of records."""
+
+    first_request = staticmethod(gbif.first_request)
+    read_page = staticmethod(gbif.read_page)
+
+    @staticmethod
+    def next_request(request: Request, page: Page, taxon: Taxon, options: HarvestOptions) -> Request | None:
+        """Return None: the download asks for the records."""
+        return None
+
+
+class DownloadErrand:
+    """GBIF asked once for the specimens of all taxa."""
+
+    def __init__(self, taxa: list[Taxon], options: HarvestOptions, blobs: Blobs, notes: Notes) -> None:
+        self.taxa = taxa
+        self.options = options
+        self.blobs = blobs
+        self.notes = notes
+        self.rows: list[Row] = []
+        self.done = 0
+        self.login = find_login(options.gbif_api)  # at once: whoever has none shall not wait for it
+
+    async def run(self, ask: Ask, tell: Callable[[str], None]) -> None:
+        """Ask for GBIF's keys of the taxa, then for the archive. Raises Fault."""
+        keys: list[str] = []
+        for at in range(0, len(self.taxa), NAMES_AT_ONCE):
+            keys += await self._match(self.taxa[at : at + NAMES_AT_ONCE], ask, tell)
+        for number, query in enumerate(ask_for(keys, self.options)):
+            download = Download(query, number, self.options, lambda: self.login, self.blobs, self.notes, tell)
+            self.rows += [_with_time(row) for row in await download.bring(ask)]
+
+    async def _match(self, taxa: list[Taxon], ask: Ask, tell: Callable[[str], None]) -> list[str]:
+        """Return GBIF's keys of some taxa, from the note of an earlier run where there is one."""
+        questions = [gbif.first_request(taxon, self.options).text for taxon in taxa]
+        name = f"gbif-names-{digest_of([questions, self.options.snapshot])[:16]}"
+        note = self.notes.read(name)
+        if note is None:
+            errand = Errand("gbif", taxa, self.options, self.blobs, OnlyNames)
+            await errand.run(ask, tell)
+            open_names = sum(row["issue"] in TRANSIENT for row in errand.rows)
+            if open_names:
+                raise Fault(
+                    f"GBIF gave no usable answer about {open_names:,} names, so no download was requested; "
+                    "`naflora build` asks about these again."
+                )
+            told = [row | {"fetched_at": _as_text(row.get("fetched_at"))} for row in errand.rows]
+            note = {"rows": told, "keys": list(errand.taxon_keys.values())}
+            self.notes.write(name, note)
+        self.done += len(taxa)
+        self.rows += [_with_time(row) for row in note["rows"]]
+        return list(note["keys"])
+
+
+def _as_text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _with_time(row: Row) -> Row:
+    """Return a row out of a note: its time as a time again."""
+    told = row.get("fetched_at")
+    return row | {"fetched_at": datetime.fromisoformat(told) if told else None}
 
 
 def _distinct(taxa: pa.Table) -> list[Taxon]:
@@ -178,7 +270,7 @@ STAGE = Stage(
     "harvest",
     reads=("taxa",),
     run=harvest_pages,
-    uses=("http", "blobs", "slice", "progress"),
+    uses=("http", "blobs", "notes", "tables", "slice", "progress"),
     slice_by="taxon_id",
     rows_per_slice="taxa_per_slice",
     files=lambda options: options.archives,

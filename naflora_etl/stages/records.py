@@ -15,7 +15,8 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.stage import Stage
 from naflora_etl.names.resolve import Resolver
-from naflora_etl.recipe import RecordsOptions, TaxaOptions
+from naflora_etl.recipe import HarvestOptions, RecordsOptions, TaxaOptions
+from naflora_etl.sources.alternatives import tell_copies
 from naflora_etl.sources.darwincore import (
     Media,
     Occurrence,
@@ -27,7 +28,7 @@ from naflora_etl.sources.darwincore import (
     is_specimen,
     normalise_url,
 )
-from naflora_etl.sources.duplicates import name_duplicates, share_strictest_license
+from naflora_etl.sources.duplicates import name_duplicates, share_copies, share_strictest_license
 from naflora_etl.sources.licences import choose_license, is_allowed
 from naflora_etl.sources.portals import read_occurrences
 
@@ -44,6 +45,7 @@ def unify_records(
     *,
     options: RecordsOptions,
     taxa_options: TaxaOptions,
+    harvest_options: HarvestOptions,
     blobs: Blobs,
     progress: Callable[..., None],
 ) -> pa.Table:
@@ -55,13 +57,14 @@ def unify_records(
     labels = Labels(wcvp, taxa, taxa_options)
     rows: dict[str, Row] = {}
     total = sum(count or 0 for count in harvest["record_count"].to_pylist())
-    for number, record in enumerate(read_occurrences(harvest.to_pylist(), blobs.get)):
+    for number, record in enumerate(read_occurrences(harvest.to_pylist(), blobs.get, blobs.file)):
         if number % TOLD_EVERY == 0:
             progress(number, max(total, number), record.source)
-        for row in _image_rows(record, labels, options):
+        for row in _image_rows(record, labels, options, harvest_options):
             rows.setdefault(row["record_key"], row)  # a record that two queries or pages gave is one record
     images = list(rows.values())
     share_strictest_license(images)
+    share_copies(images)
     for row in images:
         row["issue"] = row["issue"] or _license_issue(row, options)
     name_duplicates(images)
@@ -75,7 +78,11 @@ class Labels:
 
     def __init__(self, wcvp: pa.Table, taxa: pa.Table, options: TaxaOptions) -> None:
         self.resolver = Resolver(
-            wcvp, options.fuzzy_similarity, ranks=options.ranks, infraspecific=options.infraspecific
+            wcvp,
+            options.fuzzy_similarity,
+            ranks=options.ranks,
+            infraspecific=options.infraspecific,
+            homonyms=options.homonyms,
         )
         self.wanted = dict.fromkeys(taxa["taxon_id"].to_pylist())
 
@@ -87,7 +94,9 @@ class Labels:
         return verdict.taxon_id, None if verdict.taxon_id in self.wanted else "NAME_NOT_ON_CHECKLIST"
 
 
-def _image_rows(record: Occurrence, labels: Labels, options: RecordsOptions) -> Iterator[Row]:
+def _image_rows(
+    record: Occurrence, labels: Labels, options: RecordsOptions, harvest_options: HarvestOptions
+) -> Iterator[Row]:
     specimen = BLANK | describe_specimen(record)
     # an aggregator's ids are its own, but two archives may well use the same ones
     owner = f"{record.page_key}/" if record.source == "archive" else f"{record.source}:"
@@ -99,7 +108,7 @@ def _image_rows(record: Occurrence, labels: Labels, options: RecordsOptions) -> 
     if not record.media:
         yield specimen | {"record_key": f"{stem}/-", "issue": specimen["issue"] or "NO_IMAGE"}
     for number, media in enumerate(record.media):
-        image = _describe_image(media, record)
+        image = _describe_image(media, record, harvest_options)
         yield specimen | image | {"record_key": f"{stem}/{number}", "issue": specimen["issue"] or image["issue"]}
 
 
@@ -113,13 +122,17 @@ def _record_issue(specimen: Row, name_issue: str | None, options: RecordsOptions
     return None
 
 
-def _describe_image(media: Media, record: Occurrence) -> Row:
+def _describe_image(media: Media, record: Occurrence, options: HarvestOptions) -> Row:
     url, shows_specimen = normalise_url(media.url), is_image(media)
     license_id, verbatim = choose_license(media.licenses, record.licenses)
     return {
         "image_url": url,
         "image_key": image_key(url) if url and shows_specimen else None,
         "host": host_of(url) if url else None,
+        "copy_urls": tell_copies(
+            record.source, record.record_id, media.url, media.media_id,
+            gbif_api=options.gbif_api, idigbio_api=options.idigbio_api,
+        ) if url and shows_specimen else None,
         "license": license_id,
         "license_verbatim": verbatim,
         "rightsHolder": media.rights_holder,
@@ -150,5 +163,5 @@ STAGE = Stage(
     uses=("blobs", "progress"),
     accounts_for="taxon_id",
     accounts_from="taxa",
-    also=("taxa",),
+    also=("taxa", "harvest"),
 )

@@ -6,6 +6,7 @@ writes  release        one row per file; the folder itself
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -18,18 +19,21 @@ from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import Packs
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import write_parquet
-from naflora_etl.publishing.attribution import write_attribution
+from naflora_etl.publishing.attribution import THANKS, render_acknowledgements, write_attribution
 from naflora_etl.publishing.card import render_card
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import Sum, render_sums, sum_stream
 from naflora_etl.publishing.citation import NAME as CITATION
 from naflora_etl.publishing.citation import render_bibtex, render_cff
+from naflora_etl.publishing.citations import BIBTEX, CSL, render_bibliography, render_csl
 from naflora_etl.publishing.contact import make_contact_sheet
 from naflora_etl.publishing.contents import Contents
 from naflora_etl.publishing.croissant import NAME as CROISSANT
 from naflora_etl.publishing.croissant import render_croissant
 from naflora_etl.publishing.datapackage import NAME as DATAPACKAGE
 from naflora_etl.publishing.datapackage import render_datapackage
+from naflora_etl.publishing.derived import NAME as DERIVED
+from naflora_etl.publishing.derived import Download, list_downloads, render_derived_dataset
 from naflora_etl.publishing.funnel import count_funnel, count_hosts
 from naflora_etl.publishing.kaggle import write_sample_submission, write_test_metadata, write_train_metadata
 from naflora_etl.publishing.manifest import count_classes, join_manifest, list_excluded
@@ -38,7 +42,8 @@ from naflora_etl.publishing.report import render_report
 from naflora_etl.recipe import Recipe, ReleaseOptions
 
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
-WRITERS = 14
+CERTIFICATE = "servers.json"
+WRITERS = 18
 """Files besides the shards, for the progress line."""
 
 
@@ -66,6 +71,7 @@ def write_release(
         excluded=list_excluded(whole),
         funnel=count_funnel(whole),
         hosts=count_hosts(whole["images"]),
+        certificate=json.loads(folder.find("selection", CERTIFICATE) or b"null"),
     )
     pairs = make_contact_sheet(given["images"], contents.manifest, packs, options.contact_sheet)
     shards = sorted(set(given["shards"]["shard"].to_pylist()))
@@ -75,7 +81,7 @@ def write_release(
     _write_tables(files, contents)
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
     files.write("report.html", "report", lambda stream: stream.write(render_report(contents, pairs).encode()))
-    _write_descriptions(files, contents)
+    _write_descriptions(files, contents, list_downloads(given["harvest"]))
     sums = render_sums({name: row["sha256"] for name, row in files.rows.items()})
     files.write(SUMS, "checksums", lambda stream: stream.write(sums))
     rows = [files.rows[name] for name in sorted(files.rows)]
@@ -94,7 +100,11 @@ def _write_tables(files: ReleaseFiles, contents: Contents) -> None:
     files.write("recipe.json", "metadata", lambda stream: stream.write(render_recipe(contents.recipe)))
 
 
-def _write_descriptions(files: ReleaseFiles, contents: Contents) -> None:
+def _write_descriptions(files: ReleaseFiles, contents: Contents, downloads: tuple[Download, ...]) -> None:
+    files.write(DERIVED, "metadata", lambda stream: stream.write(render_derived_dataset(contents, downloads)))
+    files.write(BIBTEX, "metadata", lambda stream: stream.write(render_bibliography(contents, downloads)))
+    files.write(CSL, "metadata", lambda stream: stream.write(render_csl(contents, downloads)))
+    files.write(THANKS, "document", lambda stream: stream.write(render_acknowledgements(contents, downloads)))
     sums = {name: row["sha256"] for name, row in files.rows.items()}
     croissant = render_croissant(contents, sums, render_bibtex(contents))
     package = render_datapackage(contents, files.rows)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from naflora_etl.imaging.craft import HEAT_STEP_PX, CraftNetwork
 from naflora_etl.imaging.craft_boxes import Thresholds, boxes_from_heat
-from naflora_etl.imaging.detect import HEAT_STEP_PX, CraftDetector
+from naflora_etl.imaging.search import SheetSearch
 
 pytestmark = pytest.mark.real
 
@@ -31,10 +32,10 @@ def crop_of(craft_gold: Path, published: dict[str, Any], name: str) -> np.ndarra
 
 
 def quads_in(pixels: np.ndarray, case: dict[str, Any], weights: Path) -> list[list[int]]:
-    detector = CraftDetector(weights, detect_px=case["canvas_size"])
+    network = CraftNetwork(weights)
     scale = min(case["mag_ratio"], case["canvas_size"] / max(pixels.shape[:2]))
     thresholds = Thresholds(case["text_threshold"], case["link_threshold"], case["low_text"])
-    found = boxes_from_heat(*detector.heat(pixels, scale), thresholds)
+    found = boxes_from_heat(*network.heat(pixels, scale), thresholds)
     return [(points * (HEAT_STEP_PX / scale)).astype(int).ravel().tolist() for points, _ in found]
 
 
@@ -61,11 +62,11 @@ def test_id_card_has_the_published_boxes(published: dict[str, Any], craft_gold: 
     case = published["idcard_png"]
     pixels = np.asarray(Image.open(craft_gold / "idcard.png").convert("RGB"))
     thresholds = Thresholds(case["text_threshold"], case["link_threshold"], case["low_text"])
-    detector = CraftDetector(craft_weights, detect_px=case["long_side_px"], thresholds=thresholds)
-    boxes = detector.find(pixels)
+    network = CraftNetwork(craft_weights, thresholds=thresholds)
+    boxes = SheetSearch([network], detect_px=case["long_side_px"]).find(pixels)
     assert len(boxes) == case["boxes"]
     assert int(boxes[0].points[0, 0]) == case["first_box_first_x"]
-    region, _ = detector.heat(pixels, case["long_side_px"] / max(pixels.shape[:2]))
+    region, _ = network.heat(pixels, case["long_side_px"] / max(pixels.shape[:2]))
     assert list(region.shape) == case["heatmap_shape"]
 
 

@@ -1,4 +1,4 @@
-"""CRAFT on a drawn sheet: the words are found, and the cheap search finds what the thorough one does."""
+"""The detectors on a drawn sheet: words are found, the plant is not, cheaply or thoroughly, by one thread or many."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from naflora_etl.imaging.detect import CraftDetector, TextBox
+from naflora_etl.engine.faults import Fault
+from naflora_etl.imaging.detect import TextBox
+from naflora_etl.imaging.detectors import open_detector
 from naflora_etl.imaging.redact import mask_quads
+from naflora_etl.recipe import ImagesOptions
 
 WORDS = ("CAREX", "SCOPARIA", "OHIO 1931")
 
@@ -19,8 +22,8 @@ def drawn_sheet(offset: int = 0) -> tuple[np.ndarray, list[tuple[int, int, int, 
     """A sheet of 768 x 512 with three words of 2 % of its height in a corner, and where they are (x, y, w, h)."""
     sheet = np.full((768, 512, 3), (238, 232, 215), np.uint8)
     cv2.line(sheet, (150, 640), (210, 100), (70, 100, 50), 8, cv2.LINE_AA)
-    for height in (200, 320, 440):
-        cv2.line(sheet, (180, height + 80), (270, height), (80, 120, 60), 12, cv2.LINE_AA)
+    for side, height in ((-1, 180), (1, 300), (-1, 420)):
+        cv2.ellipse(sheet, (190 + 50 * side, height), (60, 26), -30 * side, 0, 360, (80, 120, 60), -1, cv2.LINE_AA)
     places = []
     for row, words in enumerate(WORDS):
         left, base = 290 + offset, 620 + 40 * row
@@ -35,19 +38,40 @@ def coverage(sheet: np.ndarray, boxes: list[TextBox], places: list[tuple[int, in
     return [float(mask[y : y + h, x : x + w].mean()) for x, y, w, h in places]
 
 
-@pytest.mark.parametrize("coarse_px", [0, 384], ids=["whole sheet", "coarse, then close"])
-def test_words_are_found_and_the_plant_is_not(coarse_px: int, craft_weights: Path) -> None:
+CRAFT, EIGHT, PPOCR = "craft:364f7e9579f7", "craft:7af43277e39f", "ppocr:090f04abcd9d"
+
+
+@pytest.mark.parametrize(
+    ("redact", "knobs", "name", "finders"),
+    [
+        ("union", {}, f"{EIGHT}+{PPOCR}", {"craft", "ppocr"}),
+        ("union", {"coarse_px": 0}, f"{EIGHT}+{PPOCR}", {"craft", "ppocr"}),
+        ("craft", {}, f"{EIGHT}+{PPOCR}", {"craft"}),
+        ("craft", {"coarse_px": 0}, EIGHT, {"craft"}),
+        ("craft", {"coarse_px": 0, "eight_bit": False}, CRAFT, {"craft"}),
+        ("ppocr", {}, PPOCR, {"ppocr"}),
+        ("ppocr", {"coarse_px": 0}, PPOCR, {"ppocr"}),
+    ],
+    ids=["union", "union, all", "craft", "craft, all", "craft, all, floats", "ppocr", "ppocr, all"],
+)
+def test_words_are_found_and_the_plant_is_not(
+    redact: str, knobs: dict[str, object], name: str, finders: set[str], craft_weights: Path
+) -> None:
     sheet, places = drawn_sheet()
-    detector = CraftDetector(craft_weights, detect_px=768, coarse_px=coarse_px)
+    alone = {"detect_px": 768, "coarse_px": 768, "barcodes": False}
+    options = ImagesOptions.model_validate({"redact": redact} | alone | knobs)
+    detector = open_detector(options)
+    assert detector is not None and detector.name == name
     boxes = detector.find(sheet)
-    assert detector.name == "craft:364f7e9579f7"
     assert min(coverage(sheet, boxes, places)) >= 0.9
     assert mask_quads(sheet.shape, [box.points for box in boxes], grow=0.1)[:580].sum() == 0
-    assert all(box.points.shape == (4, 2) and 0.7 <= box.score <= 1.5 for box in boxes)
+    assert {box.detector for box in boxes} == finders
+    assert all(box.points.shape == (4, 2) and 0.5 <= box.score <= 1.5 for box in boxes)
 
 
 def test_threads_share_a_detector(craft_weights: Path) -> None:
-    detector = CraftDetector(craft_weights, detect_px=320)
+    detector = open_detector(ImagesOptions(detect_px=480, coarse_px=480))
+    assert detector is not None
     sheets = [drawn_sheet(offset)[0] for offset in (0, 40, 80)]
     alone = [[box.points.tolist() for box in detector.find(sheet)] for sheet in sheets]
     with ThreadPoolExecutor(3) as pool:
@@ -56,78 +80,22 @@ def test_threads_share_a_detector(craft_weights: Path) -> None:
     assert any(alone)
 
 
-class PaintedDetector(CraftDetector):
-    """CRAFT's bookkeeping without its network: ink is heat."""
-
-    def __init__(self, detect_px: int, coarse_px: int = 0) -> None:
-        super().__init__(Path("painted"), detect_px=detect_px, coarse_px=coarse_px)
-        self.looked_at: list[tuple[int, ...]] = []
-
-    def heat(self, rgb: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-        self.looked_at.append((*rgb.shape[:2], round(scale, 3)))
-        size = int(rgb.shape[1] * scale / 2), int(rgb.shape[0] * scale / 2)
-        ink = (255 - cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)[:, :, 0]).astype(np.float32) / 255
-        return ink, np.zeros_like(ink)
+def test_nothing_is_opened_when_nothing_is_to_be_covered() -> None:
+    assert open_detector(ImagesOptions(redact="none")) is None
 
 
-@pytest.fixture
-def painted(monkeypatch: pytest.MonkeyPatch) -> type[PaintedDetector]:
-    monkeypatch.setattr("naflora_etl.imaging.detect._open_session", lambda *_: None)
-    monkeypatch.setattr("naflora_etl.imaging.detect.sha256_of", lambda _: "0" * 64)
-    return PaintedDetector
+@pytest.mark.parametrize("redact", ["union", "craft"])
+def test_absent_weights_name_the_command(redact: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NAFLORA_MODELS", str(tmp_path))
+    with pytest.raises(Fault, match="`naflora models fetch` makes them"):
+        open_detector(ImagesOptions.model_validate({"redact": redact}))
+    with pytest.raises(Fault, match="`naflora models fetch` brings them"):
+        open_detector(ImagesOptions.model_validate({"redact": redact, "eight_bit": False}))
 
 
-def inked(*places: tuple[int, int, int, int]) -> np.ndarray:
-    sheet = np.full((3000, 2000, 3), 255, np.uint8)
-    for left, top, width, height in places:
-        sheet[top : top + height, left : left + width] = 0
-    return sheet
-
-
-def test_boxes_lie_in_the_pixels_of_the_array_whatever_the_scale(painted: type[PaintedDetector]) -> None:
-    place = (1200, 2400, 400, 80)
-    for detector in (painted(3000), painted(1500), painted(9000), painted(1500, 600)):
-        boxes = detector.find(inked(place))
-        middle = np.mean([box.points.mean(axis=0) for box in boxes], axis=0)
-        assert middle.tolist() == pytest.approx([1400, 2440], abs=12), detector.looked_at
-
-
-def test_a_cold_sheet_is_looked_at_only_once(painted: type[PaintedDetector]) -> None:
-    detector = painted(2560, 640)
-    assert detector.find(inked()) == []
-    assert detector.looked_at == [(3000, 2000, 0.213)]
-
-
-def test_a_small_sheet_is_not_enlarged_nor_searched_twice(painted: type[PaintedDetector]) -> None:
-    detector = painted(2560, 640)
-    detector.find(inked()[:600, :400])
-    assert detector.looked_at == [(600, 400, 1.0)]
-
-
-def test_close_looks_take_little_of_the_sheet(painted: type[PaintedDetector]) -> None:
-    detector = painted(1500, 600)
-    detector.find(inked((1200, 2400, 400, 80), (100, 100, 300, 60)))
-    _, *close = detector.looked_at
-    assert len(close) == 2
-    assert sum(height * width for height, width, _ in close) < 0.15 * 3000 * 2000
-
-
-def test_text_cut_by_the_edge_of_a_window_is_seen_whole(painted: type[PaintedDetector]) -> None:
-    """Pale ink that the coarse search does not feel goes on where the dark ink ends."""
-    sheet = inked((400, 1000, 300, 80))
-    sheet[1000:1080, 700:940] = 130  # cold at first sight once thinned, text at a close look
-    sheet[1000:1080:2, 700:940] = 255
-    detector = painted(3000, 600)
-    detector.heat = _blind_to_pale(detector)  # type: ignore[method-assign]
-    boxes = detector.find(sheet)
-    assert max(box.points[:, 0].max() for box in boxes) >= 935
-
-
-def _blind_to_pale(detector: PaintedDetector):  # type: ignore[no-untyped-def]
-    def heat(rgb: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-        ink, link = PaintedDetector.heat(detector, rgb, scale)
-        if scale < 0.5:
-            return np.where(ink > 0.5, ink, 0).astype(np.float32), link
-        return np.where(ink > 0.1, 0.9, 0).astype(np.float32), link
-
-    return heat
+def test_a_processor_that_loses_sums_of_bytes_gets_floats(craft_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ImagesOptions(redact="craft", coarse_px=0)
+    for exact, name in ((True, EIGHT), (False, CRAFT)):
+        monkeypatch.setattr("naflora_etl.imaging.detectors.sums_bytes_exactly", lambda exact=exact: exact)
+        detector = open_detector(options)
+        assert detector is not None and detector.name == name

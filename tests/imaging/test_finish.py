@@ -1,4 +1,4 @@
-"""Resizing, hashing and encoding of finished pixels."""
+"""Hashing and encoding of finished pixels."""
 
 from __future__ import annotations
 
@@ -6,33 +6,11 @@ import io
 
 import cv2
 import numpy as np
-import pytest
 from PIL import Image
 
 from naflora_etl.imaging.encode import encode_jpeg
 from naflora_etl.imaging.quality import difference_hash
 from naflora_etl.imaging.resize import shrink_image
-
-
-@pytest.mark.parametrize(
-    ("shape", "long_side_px", "expected"),
-    [
-        ((3000, 2000), 1000, (1000, 667)),
-        ((2000, 3000), 1000, (667, 1000)),
-        ((1000, 600), 1000, (1000, 600)),
-        ((800, 600), 1000, (800, 600)),
-        ((3000, 4), 1000, (1000, 1)),
-    ],
-    ids=["tall", "wide", "as it should be", "never enlarged", "a strip keeps a pixel"],
-)
-def test_long_side_is_brought_to_size(shape: tuple[int, int], long_side_px: int, expected: tuple[int, int]) -> None:
-    assert shrink_image(np.zeros((*shape, 3), np.uint8), long_side_px).shape == (*expected, 3)
-
-
-def test_every_pixel_has_its_say() -> None:
-    grain = np.random.default_rng(1).integers(0, 255, (1200, 900, 3), np.uint8)
-    means = grain.reshape(400, 3, 300, 3, 3).mean(axis=(1, 3))
-    assert np.abs(shrink_image(grain, 400) - means).max() <= 0.6
 
 
 def leaf() -> np.ndarray:

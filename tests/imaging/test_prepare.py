@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from naflora_etl.engine.faults import Fault
-from naflora_etl.imaging.detect import CraftDetector, TextBox
+from naflora_etl.imaging.detect import TextBox
 from naflora_etl.imaging.faults import ImageFault
+from naflora_etl.imaging.masters import make_master
 from naflora_etl.imaging.prepare import open_detector, prepare_image
-from naflora_etl.imaging.redact import mask_quads
+from naflora_etl.imaging.redact import grow_quad, mask_quads
 from naflora_etl.recipe import ImagesOptions
 
-OPTIONS = ImagesOptions(size_px=400, detect_px=800, min_side_px=100)
+OPTIONS = ImagesOptions(size_px=400, detect_px=800, min_side_px=100, grow=0.1)
 
 
 class MarkFinder:
@@ -107,11 +107,59 @@ def test_without_a_detector_nothing_is_covered() -> None:
     assert np.asarray(Image.open(io.BytesIO(made.jpeg)))[310, 225].max() < 60
 
 
+def test_a_master_tells_of_the_original_that_it_was_made_from() -> None:
+    options = OPTIONS.model_copy(update={"keep": "master", "master_px": 800})
+    master, size = make_master(sheet_bytes(orientation=6), options)
+    made = prepare_image(master, options=options, detector=MarkFinder(), seed_key="a", source_px=size)
+    assert (made.source_width_px, made.source_height_px) == (1201, 1601)
+    (quad,) = json.loads(made.text_quads)
+    assert np.array(quad["points"]) == pytest.approx(
+        np.array([[800, 1200], [1000, 1200], [1000, 1280], [800, 1280]]), abs=4
+    )
+    assert (made.width_px, made.height_px) == (300, 400)
+
+
+def test_blanked_boxes_are_the_found_ones_grown() -> None:
+    made = prepared()
+    assert made.blanked[0] == pytest.approx(grow_quad(made.boxes[0].points, OPTIONS.grow), abs=0.01)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("size", [(1201, 1601), (1207, 1607)])
+def test_boxes_lie_where_they_lie_however_the_sheet_was_reduced(size: tuple[int, int], orientation: int) -> None:
+    """A JPEG decoded at a quarter ends within its last pixel; the boxes are not to be stretched by it."""
+    pixels = np.full((size[1], size[0], 3), (235, 230, 215), np.uint8)
+    pixels[1536:1600, 1088:1200] = 0
+    back = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    image, turn = Image.fromarray(pixels), back[orientation]
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    (image if turn is None else image.transpose(turn)).save(file, "JPEG", quality=95, exif=exif, subsampling=0)
+    made = prepared(file.getvalue(), options=OPTIONS.model_copy(update={"size_px": 200, "detect_px": 320}))
+    assert (made.source_width_px, made.source_height_px) == size
+    expected = np.array([[1088, 1536], [1200, 1536], [1200, 1600], [1088, 1600]])
+    assert made.boxes[0].points == pytest.approx(expected, abs=4.1 if orientation != 1 else 0.1)
+
+
+def test_zero_keeps_the_size() -> None:
+    made = prepared(options=OPTIONS.model_copy(update={"size_px": 0}))
+    assert (made.width_px, made.height_px) == (1201, 1601)
+
+
+def test_knobs_that_shape_an_image_are_told_with_it() -> None:
+    told = json.loads(prepared().made_with)
+    assert told["grow"] == 0.1 and told["size_px"] == 400 and told["fill"] == "noise"
+    assert not {"snapshot", "max_source_bytes", "keep", "master_px"} & set(told)
+    other = json.loads(prepared(options=OPTIONS.model_copy(update={"keep": "master"})).made_with)
+    assert (other["keep"], other["master_px"]) == ("master", 2560)
+
+
 def test_facts_bear_the_names_of_the_tables_columns() -> None:
     schema = json.loads((Path(__file__).parents[2] / "schemas/images.json").read_text(encoding="utf-8"))
     facts = prepared().facts(sheet_bytes())
     assert set(facts) <= {field["name"] for field in schema["fields"]}
     assert facts["detector"] == MarkFinder.name
+    assert facts["looks"] == "blank", "a page with nothing but its covered label"
     assert facts["source_size_bytes"] == len(sheet_bytes())
     assert len(facts["sha256"]) == len(facts["source_sha256"]) == 64
 
@@ -130,21 +178,12 @@ def test_recipe_sets_the_limits(options: dict[str, int], issue: str) -> None:
     assert fault.value.issue == issue
 
 
-def test_recipe_chooses_the_detector(craft_weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert open_detector(ImagesOptions(redact="none")) is None
-    detector = open_detector(ImagesOptions())
-    assert isinstance(detector, CraftDetector) and detector.name == "craft:364f7e9579f7"
-    monkeypatch.setenv("NAFLORA_MODELS", str(tmp_path))
-    with pytest.raises(Fault, match="`naflora models fetch` brings them"):
-        open_detector(ImagesOptions())
-
-
 @pytest.mark.real
 @pytest.mark.parametrize("sheet", ["NY_00754870", "NY_01334389", "NY_01498065"])
 def test_real_sheets_lose_their_verified_words(sheet: str, shared_images: Path, craft_weights: Path) -> None:
-    """By the cheap setting, at least 85 % of the words that an OCR and a human both read on the sheet."""
+    """By default, nearly all of the words that an OCR and a human both read on the sheet."""
     folder = shared_images / "nybg_aocr"
-    options = ImagesOptions(detect_px=1600, coarse_px=640, grow=0.25)
+    options = ImagesOptions()
     made = prepare_image(
         (folder / f"sheets/{sheet}.jpg").read_bytes(),
         options=options,
@@ -152,10 +191,10 @@ def test_real_sheets_lose_their_verified_words(sheet: str, shared_images: Path, 
         seed_key=sheet,
     )
     assert made.height_px == 1000
-    assert 0.01 < made.text_share < 0.06
+    assert 0.01 < made.text_share < 0.1
     quads = [np.array(quad["points"], np.float32) for quad in json.loads(made.text_quads)]
     mask = mask_quads((made.source_height_px, made.source_width_px), quads, grow=options.grow)
     truth = json.loads((folder / "verified_word_boxes.json").read_text(encoding="utf-8"))["images"][sheet]
     boxes = [word["bbox_xywh"] for word in truth["words"]]
     covered = [mask[y : y + height, x : x + width].mean() >= 0.9 for x, y, width, height in boxes]
-    assert np.mean(covered) >= 0.85
+    assert np.mean(covered) >= 0.95

@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from naflora_etl.imaging.redact import cover_text, covered_share, grow_quad, mask_quads
+from naflora_etl.imaging import redact
+from naflora_etl.imaging.redact import Fill, cover_text, covered_share, grow_quad, mask_quads
+
+FILLS: tuple[Fill, ...] = ("noise", "paper")
 
 
 def rectangle(left: float, top: float, right: float, bottom: float) -> np.ndarray:
@@ -78,6 +81,39 @@ def test_the_noise_keeps_to_the_colour_of_the_paper(colour: tuple[int, int, int]
     inside = mask_quads(covered.shape, [LABEL], grow=0).astype(bool)
     assert np.abs(covered[inside].mean(axis=0) - colour).max() < 24
     assert covered[inside].std(axis=0).min() > 1, "no noise"
+
+
+def test_paper_is_calm_where_noise_is_not() -> None:
+    """Both replace every pixel; paper shouts no louder than the sheet around it."""
+    rng = np.random.default_rng(1)
+    sheet = np.clip(paper() + rng.normal(0, 2, (400, 300, 1)), 0, 255).astype(np.uint8)
+    inside = mask_quads(sheet.shape, [LABEL], grow=0).astype(bool)
+    grain = {fill: cover_text(sheet, [LABEL], grow=0, seed=1, fill=fill)[inside].std(axis=0) for fill in FILLS}
+    assert 0.5 < grain["paper"].max() < 3 < 6 < grain["noise"].min()
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_no_fill_lets_anything_through(fill: Fill) -> None:
+    covered = []
+    for ink in (0, 255):
+        sheet = paper()
+        sheet[182:218, 64:236] = ink
+        covered.append(cover_text(sheet, [LABEL], grow=0, seed=5, fill=fill))
+    assert (covered[0] == covered[1]).all()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64, 10_000])
+def test_bands_do_not_show(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tall sheet is worked on in bands; what the blur sees is the same as in one piece."""
+    sheet = np.random.default_rng(2).integers(0, 255, (600, 200, 3), np.uint8)
+    inside = np.zeros((600, 200), bool)
+    inside[40:580, 30:170] = True
+    inside[300:320] = False
+    soft = sheet.copy()
+    expected = np.where(inside[:, :, np.newaxis], cv2.GaussianBlur(sheet, (0, 0), 1.5), sheet)
+    monkeypatch.setattr(redact, "BAND_ROWS", rows)
+    redact._soften(soft, inside, 1.5)
+    assert np.abs(soft.astype(int) - expected).max() <= 1
 
 
 def test_each_quad_takes_the_colour_that_is_near_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import zipfile
@@ -34,14 +35,14 @@ def test_absent_weights_name_the_command_and_are_not_downloaded(
         f"{tmp_path / weights.CRAFT_FILE}: the CRAFT weights are not there; "
         "`naflora models fetch` brings them (79 MB, once)."
     )
-    assert [line.state for line in list_weights(tmp_path)] == ["absent"]
+    assert [line.state for line in list_weights(tmp_path)] == ["absent", "absent", "ready"]
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / weights.CRAFT_FILE).write_bytes(b"not a model")
     with pytest.raises(Fault, match="not the genuine CRAFT weights, its digest differs; `naflora models fetch`"):
         find_weights(tmp_path)
-    assert [line.state for line in list_weights(tmp_path)] == ["damaged"]
+    assert [line.state for line in list_weights(tmp_path)] == ["damaged", "absent", "ready"]
 
 
 def _zip(path: Path, member: str) -> Path:
@@ -83,11 +84,30 @@ def test_weights_that_fail_to_come_leave_a_sentence(monkeypatch: pytest.MonkeyPa
 def test_genuine_weights_can_be_added_from_a_file(craft_weights: Path, tmp_path: Path) -> None:
     added = add_weights(craft_weights, tmp_path)
     assert added == find_weights(tmp_path) == tmp_path / weights.CRAFT_FILE
-    assert sorted(path.name for path in tmp_path.iterdir()) == [weights.CRAFT_FILE], "something half-made was left"
-    (line,) = list_weights(tmp_path)
-    assert (line.name, line.state, line.size_bytes) == ("craft", "ready", 83_058_279)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [weights.CRAFT_FILE, weights.EIGHT_BIT_FILE], "something half-made was left"
+    listed = [(line.name, line.state, line.size_bytes) for line in list_weights(tmp_path)]
+    assert listed[:2] == [("craft", "ready", 83_058_279), ("craft-int8", "ready", 20_838_121)]
 
 
 def test_fetching_again_downloads_nothing(craft_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("downloaded"))
     assert fetch_weights() == craft_weights
+
+
+def test_the_original_weights_are_kept_for_easyocr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    original = _zip(tmp_path / "mine.pth", "archive/data.pkl")
+    monkeypatch.setattr(weights, "ORIGINAL_MD5", hashlib.md5(original.read_bytes()).hexdigest())
+    added = add_weights(original, tmp_path / "models")
+    assert added == weights.find_original(tmp_path / "models") == tmp_path / "models" / weights.ORIGINAL_FILE
+
+
+def test_ppocr_comes_with_its_package_or_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert weights.find_ppocr().name == weights.PPOCR_FILE
+    monkeypatch.setattr(weights, "PPOCR_SHA256", "0" * 64)
+    with pytest.raises(Fault, match="not the PP-OCR weights that were measured"):
+        weights.find_ppocr()
+    monkeypatch.setattr(weights, "find_spec", lambda _: None)
+    with pytest.raises(Fault, match="it comes with a package: `pip install 'rapidocr"):
+        weights.find_ppocr()
+    assert list_weights(tmp_path)[2].state == "absent"

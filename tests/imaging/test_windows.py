@@ -5,29 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from naflora_etl.imaging.windows import MARGIN_CELLS, WARM, Window, find_windows, look_beyond
+from naflora_etl.imaging.windows import MARGIN_STEPS, Window, about, find_windows, look_beyond, tiles
 
 WHOLE = Window(0, 0, 2000, 3000)
 CELL_PX = 10.0
 STEP_PX = 50.0
 
 
-def windows_of(*warm: tuple[int, int, int, int], value: float = 0.5) -> list[Window]:
+def windows_of(*warm: tuple[int, int, int, int]) -> list[Window]:
     """Windows for a map of 300 x 200 cells, cold but for rectangles of (left, top, width, height)."""
-    heat = np.zeros((300, 200), np.float32)
+    cells = np.zeros((300, 200), np.uint8)
     for left, top, width, height in warm:
-        heat[top : top + height, left : left + width] = value
-    return find_windows(heat, WHOLE, CELL_PX, STEP_PX)
+        cells[top : top + height, left : left + width] = 1
+    return find_windows(cells, WHOLE, CELL_PX, STEP_PX)
 
 
 def test_a_cold_sheet_has_none() -> None:
     assert windows_of() == []
-    assert windows_of((50, 50, 10, 10), value=WARM - 0.01) == []
 
 
 def test_a_warm_place_is_covered_with_its_margin_in_whole_steps() -> None:
     (window,) = windows_of((100, 200, 20, 5))
-    margin = MARGIN_CELLS * CELL_PX
+    margin = MARGIN_STEPS * STEP_PX
     assert window.left <= 1000 - margin and window.right >= 1200 + margin
     assert window.top <= 2000 - margin and window.bottom >= 2050 + margin
     assert (window.right - window.left) % STEP_PX == 0 and (window.bottom - window.top) % STEP_PX == 0
@@ -45,20 +44,48 @@ def test_a_window_at_the_edge_stays_on_the_sheet(corner: tuple[int, int]) -> Non
 def test_windows_never_overlap_and_cover_every_warm_cell() -> None:
     draw = np.random.default_rng(1)
     for _ in range(20):
-        heat = np.zeros((300, 200), np.float32)
+        warm = np.zeros((300, 200), np.uint8)
         for _ in range(8):
             top, left = draw.integers(0, 290), draw.integers(0, 180)
-            heat[top : top + 4, left : left + 20] = 0.4
-        windows = find_windows(heat, WHOLE, CELL_PX, STEP_PX)
+            warm[top : top + 4, left : left + 20] = 1
+        windows = find_windows(warm, WHOLE, CELL_PX, STEP_PX)
         seen = np.zeros((3000, 2000), np.uint8)
         for window in windows:
             seen[window.rows, window.columns] += 1
         assert seen.max() == 1
-        assert (seen[5::10, 5::10][heat > WARM] == 1).all()
+        assert (seen[5::10, 5::10][warm > 0] == 1).all()
 
 
-def test_a_sheet_that_is_mostly_warm_is_looked_at_as_a_whole() -> None:
-    assert windows_of((10, 10, 180, 280)) == [WHOLE]
+def test_a_close_look_at_a_box_has_its_surroundings() -> None:
+    window = about(QUAD, WHOLE, STEP_PX)
+    assert window.left <= 400 and window.right >= 700 and window.top <= 600 and window.bottom >= 830
+    edge = about(QUAD - np.array([500, 700], np.float32), WHOLE, STEP_PX)
+    assert (edge.left, edge.top) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("window", "count"),
+    [
+        (Window(0, 0, 100, 100), 1),
+        (Window(300, 400, 1300, 1400), 1),
+        (Window(300, 400, 1301, 1400), 2),
+        (Window(0, 0, 2000, 3000), 3 * 4),
+        (Window(0, 0, 1000, 2800), 3),
+    ],
+    ids=["small", "just one", "one pixel wider", "the sheet", "a strip"],
+)
+def test_tiles_cover_a_window_and_share_their_seams(window: Window, count: int) -> None:
+    found = tiles(window, side_px=1000, overlap_px=100)
+    assert len(found) == count
+    seen = np.zeros((3000, 2000), np.uint8)
+    for tile in found:
+        assert tile.right - tile.left <= 1000 and tile.bottom - tile.top <= 1000
+        seen[tile.rows, tile.columns] = 1
+    assert seen.sum() == window.area_px == seen[window.rows, window.columns].sum()
+    for one in found:
+        for other in found:
+            if one.top == other.top and one.left < other.left < one.right:
+                assert one.right - other.left >= 100
 
 
 QUAD = np.array([[500, 700], [600, 700], [600, 730], [500, 730]], np.float32)

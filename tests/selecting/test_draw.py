@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.selecting.draw import draw_keys, rank_images
@@ -68,3 +70,59 @@ def test_other_taxa_and_the_order_of_the_rows_have_no_say() -> None:
 def test_an_image_that_stands_twice_is_told() -> None:
     with pytest.raises(Fault, match="An image stands twice"):
         rank([("oak", None, "a"), ("elm", None, "a")])
+
+
+def test_values_to_spread_over_take_turns() -> None:
+    rows = [("oak", f"sheet {n}", f"image {n}") for n in range(60)]
+    herbaria = ["NY"] * 50 + ["MO"] * 7 + ["US", "US", None]
+    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    ranks = rank_images(*columns, seed=1, spread=pa.array(herbaria)).tolist()
+    assert sorted(ranks) == list(range(1, 61))
+    first = sorted(zip(ranks, herbaria, strict=True), key=lambda row: row[0])[:11]
+    assert sorted(str(row[1]) for row in first) == ["MO"] * 4 + ["NY"] * 4 + ["None"] + ["US"] * 2
+    plain = dict(zip(range(60), rank_images(*columns, seed=1).tolist(), strict=True))
+    ny = sorted(range(50), key=ranks.__getitem__)
+    assert ny == sorted(range(50), key=plain.__getitem__), "within a value the draw alone decides"
+
+
+images = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 20)), max_size=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(images=images, cap=st.integers(1, 20), order=st.randoms(use_true_random=False))
+def test_any_images(images: list[tuple[int, int]], cap: int, order: object) -> None:
+    """Ranks count from 1 without gaps, so no cap is exceeded; every specimen comes before a second view of one."""
+    rows = [(f"taxon {taxon}", f"{taxon} sheet {sheet}", f"image {n}") for n, (taxon, sheet) in enumerate(images)]
+    if not rows:
+        return
+    ranks = rank(rows)
+    for taxon in {row[0] for row in rows}:
+        own = [row for row in rows if row[0] == taxon]
+        assert sorted(ranks[row[2]] for row in own) == list(range(1, len(own) + 1))
+        kept = [row for row in own if ranks[row[2]] <= cap]
+        assert len(kept) == min(cap, len(own))
+        assert len({row[1] for row in kept}) == min(cap, len({row[1] for row in own}))
+    shuffled = list(rows)
+    order.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert rank(shuffled) == ranks
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_new_harvest_changes_few_choices(seed: int) -> None:
+    """After -1 % and +3 %, at most 2 % of the chosen that are still there are chosen no more; a plain sample: half."""
+    rng = np.random.default_rng(seed)
+    sizes = np.minimum(rng.lognormal(4.5, 1.2, 150).astype(int) + 1, 2000)
+    rows = [(f"taxon {t}", f"sheet {t}-{n // 2 if n % 9 == 0 else n}", f"image {t}-{n}") for t, size in
+            enumerate(sizes.tolist()) for n in range(size)]  # fmt: skip
+    later = [row for row in rows if rng.random() > 0.01]
+    later += [(rows[n][0], f"new sheet {i}", f"new image {i}") for i, n in
+              enumerate(rng.integers(0, len(rows), len(rows) * 3 // 100).tolist())]  # fmt: skip
+    before, after = rank(rows, seed), rank(later, seed)
+    chosen = [key for key, place in before.items() if place <= 100 and key in after]
+    assert len(chosen) > 6000
+    assert np.mean([after[key] > 100 for key in chosen]) <= 0.02
+    plain = {t: (np.random.default_rng(7).permutation(sorted(k for x, _, k in rows if x == t))[:100],
+                 np.random.default_rng(7).permutation(sorted(k for x, _, k in later if x == t))[:100])
+             for t in ("taxon 0", "taxon 1", "taxon 2", "taxon 3") if sizes[int(t[-1])] > 200}  # fmt: skip
+    for old, new in plain.values():
+        assert len(set(old) - set(new)) > 10, "a sample that is drawn anew changes far more"

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ class Blobs(dict[str, bytes]):
         return digest
 
 
+@dataclass
+class Tables:
+    taxa: pa.Table
+
+    def whole(self, name: str) -> pa.Table:
+        assert name == "taxa"
+        return self.taxa
+
+
 class Http:
     """The engine's client as a stage sees it, with answers out of a function."""
 
@@ -47,7 +57,9 @@ class Http:
     async def session(self) -> AsyncIterator[Any]:
         yield self.ask
 
-    async def ask(self, url: str, *, method: str = "GET", json: Any = None, max_bytes: int | None = None) -> Answer:
+    async def ask(
+        self, url: str, *, method: str = "GET", json: Any = None, max_bytes: int | None = None
+    ) -> Answer:
         assert method == ("GET" if json is None else "POST")
         host = url.split("/")[2]
         self.open[host] = self.open.get(host, 0) + 1
@@ -99,11 +111,14 @@ def both(url: str, body: dict[str, Any] | None) -> bytes:
 def harvest(
     say: Say, *taxon_ids: str, slice: int = 0, blobs: Blobs | None = None, http: Http | None = None, **options: Any
 ) -> list[dict[str, Any]]:
+    taxa = taxa_table(*(taxon_ids or ("1",)))
     table = harvest_pages(
-        taxa_table(*(taxon_ids or ("1",))),
+        taxa,
         options=HarvestOptions(**({"page_size": 2} | options)),
         http=http or Http(say),  # type: ignore[arg-type]
         blobs=Blobs() if blobs is None else blobs,  # type: ignore[arg-type]
+        notes=None,  # type: ignore[arg-type]
+        tables=Tables(taxa),  # type: ignore[arg-type]
         slice=slice,
         progress=lambda done, total, note="": None,
     )

@@ -175,6 +175,16 @@ def test_a_failure_for_good_is_not_asked_for_again_under_the_same_snapshot(tmp_p
     assert quiet.asked == {}
 
 
+def test_what_broke_a_limit_is_asked_for_again_only_under_another_limit(tmp_path: Path) -> None:
+    given, strict = selection(a="g1"), OPTIONS.model_copy(update={"min_side_px": 70})
+    fetch(given, FakeHttp(), tmp_path, "one", strict)
+    for name, options, asked in (("two", strict, {}), ("three", OPTIONS, {"g1": 1}), ("four", OPTIONS, {})):
+        again = FakeHttp()
+        issue = "IMAGE_TOO_SMALL" if options is strict else "ok"
+        assert outcome(fetch(given, again, tmp_path, name, options), "g1") == [issue]
+        assert again.asked == asked, name
+
+
 def test_a_raised_limit_judges_what_is_packed_and_asks_nobody(tmp_path: Path) -> None:
     given = selection(a="g1 g2")
     fetch(given, FakeHttp(), tmp_path, "one")

@@ -21,6 +21,8 @@ CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
 
 
 class Blobs(dict[str, bytes]):
+    file = None
+
     def get(self, digest: str) -> bytes:  # type: ignore[override]
         return self[digest]
 
@@ -92,6 +94,7 @@ def unify(*pages: tuple[str, bytes], taxa: pa.Table = TAXA, **options: Any) -> l
         WCVP,
         options=RecordsOptions(**options),
         taxa_options=TaxaOptions(),
+        harvest_options=HarvestOptions(),
         blobs=blobs,  # type: ignore[arg-type]
         progress=lambda done, total, note="": None,
     )
@@ -208,6 +211,8 @@ def harvest_archive(path: Path, taxa: pa.Table, wcvp: pa.Table, **options: Any) 
         options=HarvestOptions(sources=("archive",), archives=(str(path),)),
         http=None,  # type: ignore[arg-type]
         blobs=None,  # type: ignore[arg-type]
+        notes=None,  # type: ignore[arg-type]
+        tables=None,  # type: ignore[arg-type]
         slice=0,
         progress=lambda *told: None,
     )
@@ -217,6 +222,7 @@ def harvest_archive(path: Path, taxa: pa.Table, wcvp: pa.Table, **options: Any) 
         wcvp,
         options=RecordsOptions(**options),
         taxa_options=TaxaOptions(),
+        harvest_options=HarvestOptions(),
         blobs=Blobs(),  # type: ignore[arg-type]
         progress=lambda *told: None,
     )

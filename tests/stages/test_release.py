@@ -16,8 +16,10 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import read_parquet
 
 FILES = [
-    "CITATION.cff", "README.md", "SHA256SUMS", "attribution.csv", "classes.parquet", "croissant.json",
-    "datapackage.json", "excluded.parquet", "manifest.parquet", "recipe.json", "report.html", "sample_submission.csv", "test-00000.tar", "test_metadata.json", "train-00000.tar",
+    "ACKNOWLEDGEMENTS.txt", "CITATION.cff", "README.md", "SHA256SUMS", "attribution.csv", "citations.bib",
+    "citations.json", "classes.parquet", "croissant.json", "datapackage.json", "derived_dataset.json",
+    "excluded.parquet", "manifest.parquet", "recipe.json", "report.html", "sample_submission.csv",
+    "test-00000.tar", "test_metadata.json", "train-00000.tar",
     "train-00001.tar", "train_metadata.json",
 ]  # fmt: skip
 

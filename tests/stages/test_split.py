@@ -94,7 +94,7 @@ SET_ASIDE = {
     ),
     "unknown bytes are no duplicates": (images(0, 10, "oak", source_sha256=None), []),
     "one gathering cannot be split": (
-        images(0, 14, "oak", gathering_key="Bell 17"), [(n, "TOO_FEW_IMAGES") for n in range(14)]
+        images(0, 14, "oak", gathering_key="Bell 17"), [(n, "CANNOT_BE_SPLIT") for n in range(14)]
     ),
     "two gatherings can": (
         images(0, 7, "oak", gathering_key="Bell 17") + images(7, 7, "oak", gathering_key="Bell 18"), []
