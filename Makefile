@@ -12,6 +12,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/naflora build recipes/demo.toml
 
 test: $(VENV)/.test
+	@$(if $(ALL),./.ci/apt)
 	@$(BIN)/naflora models fetch
 	$(BIN)/python -m pytest -m "$(MARKS)"
 

@@ -119,7 +119,8 @@ def _image_sets(sums: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def _table_set(contract: Contract) -> dict[str, Any]:
     fields = [_column(contract.name, contract.name, field) for field in contract.fields]
-    made = {"@type": "cr:RecordSet", "@id": contract.name, "name": contract.name, "description": contract.description}
+    about = {"name": contract.name, "description": contract.description}
+    made: dict[str, Any] = {"@type": "cr:RecordSet", "@id": contract.name, **about}
     if contract.primary_key:
         made["key"] = {"@id": f"{contract.name}/{contract.primary_key[0]}"}
     return made | {"field": fields}

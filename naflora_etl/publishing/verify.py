@@ -15,6 +15,7 @@ from naflora_etl.engine.contracts import check_table, read_contract
 from naflora_etl.engine.tables import read_parquet
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums, sum_stream
+from naflora_etl.publishing.derived import check_derived
 from naflora_etl.publishing.findings import BUILD_ANEW, TAKE_ANEW, Finding, tell_keys
 from naflora_etl.publishing.parcel import Parcel, open_parcel
 from naflora_etl.publishing.sample_check import Counted, check_shard
@@ -30,7 +31,8 @@ from naflora_etl.publishing.table_check import (
 TABLES = ("manifest", "classes", "excluded")
 DOCUMENTS = (
     "README.md", "report.html", "recipe.json", "attribution.csv", "train_metadata.json", "test_metadata.json",
-    "sample_submission.csv", "croissant.json", "datapackage.json", "CITATION.cff",
+    "sample_submission.csv", "croissant.json", "datapackage.json", "CITATION.cff", "derived_dataset.json",
+    "citations.bib", "citations.json", "ACKNOWLEDGEMENTS.txt",
 )  # fmt: skip
 SHARD_COLUMNS = ["image_key", "offset", "length_bytes", "sha256", "width_px", "height_px", "class_id", "taxon_name",
                  "specimen_key"]  # fmt: skip
@@ -70,9 +72,15 @@ class Inspection:
             if name != SUMS:
                 yield from self._check_file(name, tables.get("manifest"))
         if "manifest" in tables and "classes" in tables:
-            yield from check_classes(tables["manifest"], tables["classes"])
+            yield from check_classes(tables["manifest"], tables["classes"], untested=self._keeps_untested_classes())
             yield from check_split(tables["manifest"])
             yield from self._check_documents(tables["manifest"], tables["classes"])
+
+    def _keeps_untested_classes(self) -> bool:
+        try:
+            return bool(json.loads(self._read("recipe.json"))["split"]["infeasible"] == "train")
+        except (KeyError, TypeError, ValueError):
+            return False  # what is wrong with recipe.json itself is told where it is checked
 
     def _check_names(self) -> Iterator[Finding]:
         if SUMS not in self.parcel.sizes:
@@ -124,6 +132,7 @@ class Inspection:
             ("train_metadata.json",): lambda body: check_train_metadata(body, manifest, classes),
             ("test_metadata.json", "sample_submission.csv"): lambda told, ask: check_test_files(told, ask, manifest),
             ("attribution.csv",): lambda body: check_attribution(body, manifest),
+            ("derived_dataset.json",): lambda body: check_derived(body, manifest),
         }
         for names, check in checks.items():
             if all(name in self.parcel.sizes for name in names):

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from aiohttp import web
+from multidict import MultiDict
 
 from naflora_etl.sandbox.flora import TaxonName
 from naflora_etl.sandbox.gatherings import Specimen
@@ -97,6 +98,10 @@ class Gbif:
         if flat["synonym"] and lineage.accepted is not None:
             flat["acceptedUsageKey"] = lineage.accepted.backbone_key
         return web.json_response(flat | lineage.flat_fields(BACKBONE))
+
+    def find(self, query: dict[str, list[str]], checklist: str) -> Iterator[Specimen]:
+        """Yield the specimens that a search with these parameters finds."""
+        return self._find(MultiDict((name, value) for name, values in query.items() for value in values), checklist)
 
     def _find(self, query: Any, checklist: str) -> Iterator[Specimen]:
         wanted = set(query.getall("taxonKey", []))

@@ -31,6 +31,8 @@ class Media:
     """Every text about its licence."""
     rights_holder: str | None = None
     creator: str | None = None
+    media_id: str | None = None
+    """The aggregator's own id of the medium, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -23,6 +24,18 @@ def share_strictest_license(rows: Iterable[Row]) -> None:
             source = next(row for row in told if row["license"] == best)
             for row in told:
                 row |= {"license": best, "license_verbatim": source["license_verbatim"]}
+
+
+def share_copies(rows: Iterable[Row]) -> None:
+    """Give all rows of an image every copy that any of them knows."""
+    for group in _by_image(rows):
+        known: Row = {}
+        for row in sorted(group, key=lambda row: (PREFERENCE[row["source"]], str(row["record_key"]))):
+            known = json.loads(row["copy_urls"] or "{}") | known
+        if known:
+            told = json.dumps(known, sort_keys=True)
+            for row in group:
+                row["copy_urls"] = told
 
 
 def name_duplicates(rows: Iterable[Row]) -> None:

@@ -149,6 +149,7 @@ def _medium(item: dict[str, Any]) -> Media:
         licenses=tuple(texts),
         rights_holder=_rights_holder(data),
         creator=clean_text(data.get("dcterms:creator")) or clean_text(data.get("dc:creator")),
+        media_id=clean_text(item.get("uuid")),
     )
 
 

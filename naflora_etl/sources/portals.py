@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any
 
-from naflora_etl.sources import gbif, idigbio
+from naflora_etl.sources import gbif, gbif_download, idigbio
 from naflora_etl.sources.archive import Archive
 from naflora_etl.sources.darwincore import Occurrence
 from naflora_etl.sources.paging import Portal
@@ -14,11 +15,16 @@ from naflora_etl.sources.paging import Portal
 PORTALS: dict[str, Portal] = {"gbif": gbif, "idigbio": idigbio}
 
 
-def read_occurrences(pages: Iterable[dict[str, Any]], read: Callable[[str], bytes]) -> Iterator[Occurrence]:
+def read_occurrences(
+    pages: Iterable[dict[str, Any]],
+    read: Callable[[str], bytes],
+    file: Callable[[str], AbstractContextManager[str]],
+) -> Iterator[Occurrence]:
     """Yield the records of harvested pages and archives, in the order of their keys.
 
-    `pages` are clean rows of the harvest table; `read` returns the bytes of a blob. The pages of one taxon at iDigBio
-    are read together, as records and media come on different ones. An archive is read where it lies.
+    `pages` are clean rows of the harvest table; `read` returns the bytes of a blob, `file` the path of one that is
+    too large for that. The pages of one taxon at iDigBio are read together, as records and media come on different
+    ones. An archive is read where it lies.
     """
     with_records = [page for page in pages if page["record_count"] is not None]
     with_records.sort(key=lambda page: (page["source"], page["taxon_id"] or "", page["page_key"]))
@@ -28,5 +34,7 @@ def read_occurrences(pages: Iterable[dict[str, Any]], read: Callable[[str], byte
         for page in group if source != "idigbio" else ():
             if source == "archive":
                 yield from Archive(page["request"]).read_records(page["page_key"])
+            elif page["page_key"].startswith(gbif_download.PAGE_KEY):
+                yield from gbif_download.read_records(file(page["blob"]), page["page_key"])
             else:
                 yield from gbif.read_records(read(page["blob"]), page["page_key"])
