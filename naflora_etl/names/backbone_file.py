@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.names.archive import ArchiveFile, read_meta
+from naflora_etl.engine.metafile import DataFile, read_meta
 from naflora_etl.names.backbone_layouts import Layout, find_layout
 from naflora_etl.names.headings import unique_headings
 from naflora_etl.names.packed import GZIP, MOST_BYTES, ZIP, Pack, open_pack, read_unpacked
@@ -81,7 +81,7 @@ def find_backbone_file(path: Path, mapping: Mapping[str, str]) -> BackboneFile:
     meta = pack.find("meta.xml")
     core = None
     if meta is not None:
-        core, _ = read_meta(pack.read(meta), str(path))
+        core, _ = read_meta(pack.read(meta), str(path), "download it again")
         name = meta.removesuffix("meta.xml") + core.location
         if name not in pack.sizes:
             raise Fault(f"{path}: its meta.xml promises {core.location}, which is not in it; download it again.")
@@ -146,7 +146,7 @@ class _Text:
 
 
 def _text(
-    opener: Opener, path: Path, where: str, mapping: Mapping[str, str], core: ArchiveFile | None
+    opener: Opener, path: Path, where: str, mapping: Mapping[str, str], core: DataFile | None
 ) -> BackboneFile:
     with opener() as stream:
         sample = stream.read(SAMPLE)
@@ -158,7 +158,7 @@ def _text(
         raise Fault(f"{where} has one column, {header.strip()[:60]!r}; a backbone is a table cut by | , ; or tabs.")
     columns = unique_headings(_columns(header, delimiter, core))
     layout = find_layout(columns, mapping, where)
-    quotes = core.quotes if core else _has_quotes(sample, delimiter)
+    quotes = bool(core.quote) if core else _has_quotes(sample, delimiter)
     text = _Text(opener, where, delimiter, quotes, columns, core.header_lines if core else 1)
     constants = find_layout([*columns, *dict(core.constants)], mapping, where).columns if core else {}
     same = {name: dict(core.constants)[term] for name, term in constants.items() if core and term not in columns}
@@ -167,11 +167,11 @@ def _text(
     return BackboneFile(path, layout, (*ways, partial(_by_rows, text, wanted)), same)
 
 
-def _columns(header: str, delimiter: str, core: ArchiveFile | None) -> Sequence[str]:
+def _columns(header: str, delimiter: str, core: DataFile | None) -> Sequence[str]:
     if core is None:
         return cut_line(header, delimiter)
     width = len(header.split(delimiter)) if core.header_lines else 0
-    return [*core.columns, *(f"column {at + 1}" for at in range(len(core.columns), width))]
+    return [*core.headings, *(f"column {at + 1}" for at in range(len(core.headings), width))]
 
 
 def _has_quotes(sample: bytes, delimiter: str) -> bool:

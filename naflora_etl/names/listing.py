@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.names.archive import ArchiveFile, read_meta
+from naflora_etl.engine.metafile import DataFile, read_meta
 from naflora_etl.names.headings import Headings, find_headings, show_columns
 from naflora_etl.names.packed import ZIP, Pack, open_pack, read_unpacked
 from naflora_etl.names.parse import parse_name
@@ -194,7 +194,7 @@ def _from_parquet(data: bytes, path: Path, asked: Asked) -> Listing:
 
 def _read_archive(pack: Pack, meta: str, asked: Asked) -> Listing:
     root = meta.removesuffix("meta.xml")
-    core, extensions = read_meta(pack.read(meta), str(pack.path))
+    core, extensions = read_meta(pack.read(meta), str(pack.path), "download it again")
     if core.row_type not in ("taxon", ""):
         raise Fault(f"{pack.path} is an archive of {core.row_type} rows, not of names; {asked.what} has Taxon rows.")
     places = [file for file in extensions if file.row_type == "distribution"]
@@ -203,7 +203,7 @@ def _read_archive(pack: Pack, meta: str, asked: Asked) -> Listing:
 
 
 def _read_archive_file(
-    pack: Pack, root: str, file: ArchiveFile, asked: Asked, with_names: bool, distribution: Listing | None = None
+    pack: Pack, root: str, file: DataFile, asked: Asked, with_names: bool, distribution: Listing | None = None
 ) -> Listing:
     if root + file.location not in pack.sizes:
         raise Fault(f"{pack.path}: its meta.xml promises {file.location}, which is not in it; download it again.")
@@ -211,20 +211,20 @@ def _read_archive_file(
     where = f"{pack.path}: {file.location}"
     said = None if file.encoding.lower().replace("-", "") in ("utf8", "ascii", "usascii") else file.encoding
     lines, encodings = decode_lines(data, where, asked.encoding or said) if data.strip() else ([], [])
-    headings = find_headings(file.columns, asked.name_column, asked.author_column)
+    headings = find_headings(file.headings, asked.name_column, asked.author_column)
     if headings is None:
         if with_names:
-            raise Fault(_no_names(file.columns, pack.path, asked, []))
-        headings = find_headings([*file.columns, "name"]) or Headings(file.columns, {})
-    headings = Headings(file.columns, {**headings.places, "id": file.id_place})
-    width = len(lines and _header(lines, file)) or len(file.columns)
-    cutting = Cutting(file.delimiter, max(width, len(file.columns)), None, file.quotes)
+            raise Fault(_no_names(file.headings, pack.path, asked, []))
+        headings = find_headings([*file.headings, "name"]) or Headings(file.headings, {})
+    headings = Headings(file.headings, {**headings.places, "id": file.id_position})
+    width = len(lines and _header(lines, file)) or len(file.headings)
+    cutting = Cutting(file.delimiter, max(width, len(file.headings)), None, bool(file.quote))
     rows = list(read_text_rows(lines, file.header_lines, cutting))
     used = [encodings[row.line - 1] for row in rows]
     return Listing(pack.path, headings, rows, used, constants=dict(file.constants), distribution=distribution)
 
 
-def _header(lines: Sequence[str], file: ArchiveFile) -> list[str]:
+def _header(lines: Sequence[str], file: DataFile) -> list[str]:
     return lines[0].split(file.delimiter) if file.header_lines else []
 
 

@@ -9,12 +9,11 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
-from xml.etree import ElementTree
 
 from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.metafile import DataFile, read_meta
 from naflora_etl.sources.darwincore import Media, Occurrence, clean_text
 
 MEDIA_ROW_TYPES = ("multimedia", "image", "simplemultimedia")
@@ -25,26 +24,9 @@ AGAIN = "download it again, or take it out of harvest.archives"
 Row = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """One file of an archive, as meta.xml describes it."""
-
-    location: str
-    row_type: str
-    columns: tuple[tuple[int, str], ...]
-    """(position, short name of the term)."""
-    constants: tuple[tuple[str, str], ...]
-    """Terms that have the same value in every row, and no column."""
-    id_position: int
-    delimiter: str
-    quote: str
-    encoding: str
-    header_lines: int
-
-    @property
-    def holds_media(self) -> bool:
-        """Whether its rows are media of the core's rows."""
-        return self.row_type.rsplit("/", 1)[-1].lower() in MEDIA_ROW_TYPES
+def _holds_media(file: DataFile) -> bool:
+    """Say whether its rows are media of the core's rows."""
+    return file.row_type in MEDIA_ROW_TYPES
 
 
 class Archive:
@@ -56,7 +38,7 @@ class Archive:
         self.zip = _open_zip(path)
         with _telling(path):
             self.root, meta = self._find_meta()
-            self.core, self.extensions = _read_meta(meta, path)
+            self.core, self.extensions = read_meta(meta, path, AGAIN)
         for file in (self.core, *self.media_files):
             if not self._has(file.location):
                 raise Fault(f"{path}: its meta.xml promises {file.location}, which is not in it; {AGAIN}.")
@@ -64,7 +46,7 @@ class Archive:
     @property
     def media_files(self) -> list[DataFile]:
         """The extensions that hold media."""
-        return [file for file in self.extensions if file.holds_media]
+        return [file for file in self.extensions if _holds_media(file)]
 
     def read_records(self, page_key: str) -> Iterator[Occurrence]:
         """Yield every record of the core with its media, in the file's order.
@@ -160,58 +142,6 @@ def _telling(path: str) -> Iterator[None]:
         raise Fault(f"{path} cannot be read as its meta.xml says ({error}); {AGAIN}.") from None
     except OSError as error:
         raise Fault(f"{error.filename or path} cannot be read: {error.strerror}.") from None
-
-
-# meta.xml
-
-
-def _read_meta(text: bytes, path: str) -> tuple[DataFile, list[DataFile]]:
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise Fault(f"{path}: its meta.xml is not XML ({error}); {AGAIN}.") from None
-    cores = [node for node in root if _local(node.tag) == "core"]
-    if len(cores) != 1:
-        raise Fault(f"{path}: its meta.xml names {len(cores)} cores, not one; {AGAIN}.")
-    try:
-        files = [_data_file(node) for node in root if _local(node.tag) == "extension"]
-        return _data_file(cores[0]), files
-    except (ValueError, LookupError) as error:
-        raise Fault(f"{path}: its meta.xml cannot be followed ({error}); {AGAIN}.") from None
-
-
-def _data_file(node: ElementTree.Element) -> DataFile:
-    """Return what a core or extension says, with the defaults of the Darwin Core text guide."""
-    parts = {_local(child.tag): child for child in node.iter()}
-    fields = [child.attrib for child in node if _local(child.tag) == "field"]
-    key = parts.get("id", parts.get("coreid"))
-    location = (parts["location"].text or "").strip() if "location" in parts else ""
-    if not location or location.startswith("/") or ".." in PurePosixPath(location).parts:
-        raise ValueError(f"no file in {_local(node.tag)}")
-    encoding = node.get("encoding") or "UTF-8"
-    "".encode(encoding)
-    return DataFile(
-        location=location,
-        row_type=node.get("rowType", ""),
-        columns=tuple((int(field["index"]), _local(field["term"])) for field in fields if "index" in field),
-        constants=tuple(
-            (_local(field["term"]), field["default"]) for field in fields if "default" in field and "index" not in field
-        ),
-        id_position=int(key.get("index", 0)) if key is not None else 0,
-        delimiter=_unescaped(node.get("fieldsTerminatedBy", ",")),
-        quote=_unescaped(node.get("fieldsEnclosedBy", '"')),
-        encoding=encoding,
-        header_lines=int(node.get("ignoreHeaderLines", 0) or 0),
-    )
-
-
-def _local(term: str) -> str:
-    """Return the short name of a term or tag: what stands after the last slash, hash or brace."""
-    return term.replace("#", "/").replace("}", "/").rsplit("/", 1)[-1]
-
-
-def _unescaped(text: str) -> str:
-    return text.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r").replace('\\"', '"')
 
 
 # rows

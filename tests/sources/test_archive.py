@@ -151,8 +151,8 @@ FAULTS = {
     "a cut zip": (lambda place: cut(zipped(place / "a.zip", folder(place / "a"))), "is not a zip, or was cut short"),
     "a damaged zip": (lambda place: damaged(zipped(place / "a.zip", folder(place / "a"))), "is damaged ("),
     "no meta.xml": (lambda place: place, "has no meta.xml, so it is no Darwin Core archive"),
-    "a meta.xml that is no XML": (lambda place: folder(place / "a", "<archive"), "its meta.xml is not XML"),
-    "a meta.xml without a core": (lambda place: folder(place / "a", "<archive/>"), "its meta.xml names 0 cores"),
+    "a meta.xml that is no XML": (lambda place: folder(place / "a", "<archive"), "(it is not XML"),
+    "a meta.xml without a core": (lambda place: folder(place / "a", "<archive/>"), "(it names 0 cores"),
     "a meta.xml with a word for a number": (
         lambda place: folder(place / "a", QUOTED.replace('index="1"', 'index="one"')), "its meta.xml cannot be followed"
     ),
