@@ -65,6 +65,7 @@ ISSUES: dict[str, str] = {
     "IMAGE_DAMAGED": "The image is cut short or cannot be decoded.",
     "IMAGE_TOO_LARGE": "The image has more bytes or pixels than the recipe allows.",
     "IMAGE_TOO_SMALL": "The image is smaller than the recipe allows.",
+    "TEXT_SURVIVES": "An independent reader could still read words on the image after the redaction.",
     "NOT_A_SHEET": "The picture does not look like a pressed sheet, and the recipe asks for nothing else.",
     # split, shards
     "TOO_FEW_IMAGES": "Its species has fewer images than the recipe's minimum.",

@@ -12,8 +12,9 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -124,6 +125,15 @@ def test_every_row_has_its_verdict(
     assert (row["key"], row["issue"], row["status"], sum(host.asked().values())) == (key, issue, status, asked)
     assert told["issues"] == ({issue: 1} if issue else {})
     assert told["images"] == (issue is None) == bool(tars(tmp_path / "out"))
+
+
+def test_text_is_covered_by_whichever_detector_a_recipe_may_name() -> None:
+    from naflora_etl.commands.fetching import fetch as command
+    from naflora_etl.recipe import ImagesOptions
+
+    (option,) = (option for option in command.params if option.name == "redact")
+    known = get_args(ImagesOptions.model_fields["redact"].annotation)
+    assert isinstance(option.type, click.Choice) and set(option.type.choices) == set(known)
 
 
 def test_a_key_is_used_once_and_an_address_asked_once(host: Host, tmp_path: Path) -> None:

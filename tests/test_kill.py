@@ -52,7 +52,8 @@ def write_recipe(folder: Path, options: SandboxOptions) -> Path:
     path.write_text(
         'name = "killed"\n[images]\nredact = "none"\nsize_px = 300\nimages_per_slice = 12\n'
         "[selection]\nservers = 6\nthreshold = 3\ncap = 6\nspares = 3\n[split]\nminimum = 3\nmin_test = 1\n"
-        "[harvest]\ntaxa_per_slice = 2\n[http.default]\nconcurrency = 2\nper_second = 40\n[sandbox]\n"
+        "[harvest]\ntaxa_per_slice = 2\n[release]\naudit_sample = 0\n"
+        "[http.default]\nconcurrency = 2\nper_second = 40\n[sandbox]\n"
         + "".join(f"{name} = {value}\n" for name, value in options.model_dump().items())
     )
     return path

@@ -117,6 +117,14 @@ def test_two_versions_compared(files: Path) -> None:
     assert json.loads((files / "changes.json").read_text(encoding="utf-8"))[2]["change"] == "vanished"
 
 
+def test_decisions_in_a_review_are_not_written_over(files: Path) -> None:
+    (files / "done.csv").write_text("name,accepted_id,who,why\nAbies alba,1,AB,\n", encoding="utf-8")
+    result = run(files, "names.csv", "--backbone", "wcvp.csv", "--name-column", "sp", "--review", "done.csv")
+    assert result.exit_code == 1
+    assert "done.csv holds 1 decisions already; give it as --overrides" in result.stderr
+    assert "AB" in (files / "done.csv").read_text(encoding="utf-8")
+
+
 FAULTS = {
     "no list": ((), "give a list and a backbone"),
     "no backbone": (("names.csv",), "give a list and a backbone"),
@@ -124,6 +132,17 @@ FAULTS = {
     "a column that is not there": (("names.csv", "--backbone", "wcvp.csv", "--name-column", "taxon"), "'taxon'"),
     "a mapping without a column": (("names.csv", "--backbone", "wcvp.csv", "--mapping", "genus"), "WCVP_COLUMN="),
     "an extension unknown": (("names.csv", "--backbone", "wcvp.csv", "--out", "o.xlsx"), "use .csv, .tsv"),
+    "the list overwritten": (("names.csv", "--backbone", "wcvp.csv", "--out", "names.csv"), "overwrite the list;"),
+    "the backbone overwritten": (("names.csv", "--backbone", "wcvp.csv", "--out", "wcvp.csv"), "the backbone;"),
+    "one file twice": (
+        ("names.csv", "--backbone", "wcvp.csv", "--out", "o.csv", "--review", "o.csv"),
+        "would overwrite what --out writes",
+    ),
+    "an old version overwritten": (("--diff", "wcvp.csv", "names.csv", "--out", "wcvp.csv"), "the older backbone;"),
+    "one column for names and authors": (
+        ("names.csv", "--backbone", "wcvp.csv", "--name-column", "sp", "--author-column", "sp"),
+        "holds the names, so it cannot hold the authors",
+    ),
     "a folder that is not there": (("names.csv", "--backbone", "wcvp.csv", "--out", "no/o.csv"), "there is no folder"),
 }
 

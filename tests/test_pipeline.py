@@ -38,6 +38,7 @@ def tiny_recipe(folder: Path) -> Recipe:
         "images": {"redact": "none", "size_px": 300},
         "selection": {"servers": 6, "threshold": 3, "cap": 6, "spares": 3},
         "split": {"minimum": 3, "min_test": 1},
+        "release": {"audit_sample": 0},
         "http": {"default": {"concurrency": 3, "per_second": 40}},
         "sandbox": {
             "seed": 7,

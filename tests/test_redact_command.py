@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from naflora_etl.cli import main
 from naflora_etl.imaging.detect import TextBox
 from naflora_etl.imaging.redact import mask_quads
+from naflora_etl.recipe import ImagesOptions
 
 
 class MarkFinder:
@@ -173,6 +177,20 @@ FAULTS: dict[str, tuple[list[str], str]] = {
     "no such detector": (["{at}/in", "--detector", "eyes"], 'naflora redact: images.redact = "eyes": input should be '),
     "no such fill": (["{at}/in", "--fill", "ink"], 'naflora redact: images.fill = "ink": input should be '),
     "too small": (["{at}/in", "--size", "9"], "naflora redact: images.size_px = 9: give 16 or more, or 0 to keep "),
+    "boxes into a folder": (["{at}/in", "--boxes", "{at}/bare"], "{at}/bare is a folder; --boxes takes a file."),
+    "boxes onto an image": (["{at}/in", "--boxes", "{at}/in/b.png"], "{at}/in/b.png is one of the images; "),
+    "boxes onto a result": (
+        ["{at}/in", "--out", "{at}/out", "--boxes", "{at}/out/b.jpg"],
+        "{at}/out/b.jpg is one of the images; ",
+    ),
+    "boxes below a file": (
+        ["{at}/in", "--boxes", "{at}/in/a.jpg/boxes.json"],
+        "{at}/in/a.jpg: a file stands where a folder is needed; choose another folder with --boxes.",
+    ),
+    "out is a file": (
+        ["{at}/in", "--out", "{at}/more/A.png"],
+        "{at}/more/A.png: a file stands where a folder is needed; choose another folder with --out.",
+    ),
     "too good": (["{at}/in", "--quality", "101"], "naflora redact: images.jpeg_quality = 101: "),
 }
 
@@ -190,6 +208,42 @@ def test_a_mistake_is_told_before_anything_is_written(
     assert result.stderr.startswith("Error: " + sentence.format(at=folder)), result.stderr
     assert not (folder / "out").exists()
     assert names(folder / "in") == ["a.jpg", "b.png", "c.tif"]
+
+
+def test_a_dead_link_in_a_folder_is_told_of(folder: Path, marks: None) -> None:
+    (folder / "in/dead.jpg").symlink_to(folder / "nowhere.jpg")
+    result = run(folder / "in", "--out", folder / "out")
+    assert result.exit_code == 1 and result.stdout.startswith("3 of 4 images redacted")
+    assert result.stderr == f"{folder}/in/dead.jpg: It cannot be read: No such file or directory.\n"
+
+
+def test_an_impatient_end_is_an_orderly_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C three times: what is in hand is finished, nothing half-written stays, and the sentence is true."""
+
+    class Interrupted(MarkFinder):
+        def find(self, rgb: np.ndarray) -> list[TextBox]:
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.1)
+            return super().find(rgb)
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0})
+    monkeypatch.setattr("naflora_etl.imaging.files.open_detector", lambda options, threads: Interrupted())
+    before = signal.getsignal(signal.SIGINT)
+    result = run(folder / "in", "--out", folder / "out", "--boxes", folder / "boxes.json")
+    assert result.exit_code == 130 and signal.getsignal(signal.SIGINT) is before
+    told = f"Stopped. What is finished is in {folder / 'out'}; the same command redacts every image again.\n"
+    assert result.output == told
+    assert names(folder / "out") == ["a.jpg"] and not (folder / "boxes.json").exists()
+
+
+def test_the_help_tells_the_defaults() -> None:
+    told = " ".join(run("--help").output.split())
+    defaults = ImagesOptions()
+    detectors = get_args(ImagesOptions.model_fields["redact"].annotation)
+    assert all(name in told for name in detectors)
+    for name in ("redact", "size_px", "jpeg_quality", "grow", "fill"):
+        assert f"[default: {getattr(defaults, name)}" in told, name
 
 
 def test_no_metadata_gets_through(folder: Path, marks: None) -> None:

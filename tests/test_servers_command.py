@@ -99,12 +99,14 @@ BAD = {
     "no number": ("species,host,n\na,b,many\n", (), "has n = many, which is no number."),
     "not a number": ("species,host,n\na,b,nan\n", (), "the row has no n; give the number of images"),
     "twice": ("species,host,n\na,b,1\na,b,2\n", (), 'hold species "a" on b 2 times; add those rows up first.'),
+    "bytes that are no table": ("a\nb\x1b[31m,c\n", (), "got 2: b?[31m,c."),
     "a row too short": ("species,host,n\na,b\n", (), "cannot be read as a table: CSV parse error: Expected 3 columns"),
     "coverage beyond all": (COUNTS, ("--coverage", "1.5"), "A coverage of 1.5 cannot be had"),
     "no servers": (COUNTS, ("--servers", "0"), "0 servers cannot be chosen; ask for one or more."),
     "two demands": (COUNTS, ("--servers", "2", "--frontier"), "are three demands; say one of them."),
     "a cost without a host": (COUNTS, ("--cost", "2"), '--cost "2" is not understood; write it as HOST=2.5.'),
     "a server that is not there": (COUNTS, ("--require", "bog.org"), 'the nearest name that has is "big.org".'),
+    "a folder for a file": (COUNTS, ("--out", "."), ". is a folder; name a file in it."),
     "a folder that is not there": (COUNTS, ("--out", "nowhere/f.json"), "nowhere is not a folder; make it, or write"),
 }
 
@@ -122,6 +124,12 @@ def test_bad_input_is_told_in_a_sentence(
 
 ODD = {
     "a heading and no rows": ("species,host,n\n", (), "The counts hold no image at all; no server can be chosen."),
+    "no image at all": ("species,host,n\n", (), "No server has an image that counts; none is chosen."),
+    "every host excluded": ("species,host,n\na,b,11\n", ("--exclude", "b"), "Every server that has images is excluded"),
+    "one host, in words": ("species,host,n\na,b,11\n", (), "The only server covers 1 of 1 reachable species"),
+    "hosts that nobody heard of": (COUNTS, ("--exclude", "bog.org", "--exclude", "a.org", "--cost", "c.org=2"),
+                                   "without a say, excluded: a.org, bog.org."),
+    "a cost of a host that nobody heard of": (COUNTS, ("--cost", "c.org=2"), "without a say, given a cost: c.org."),
     "one host": ("species,host,n\na,b,11\n", (), "There is one server only, b; there is nothing to choose."),
     "more servers than hosts": (COUNTS, ("--servers", "9"), "9 servers were asked for, but only 4 have images;"),
     "a species with no host": (COUNTS + "lost,,0\n", (), '1 species has no image on any server ("lost")'),
@@ -135,7 +143,7 @@ def test_odd_input_is_remarked_on_and_answered(
     path = tmp_path / "odd.csv"
     path.write_text(text, encoding="utf-8")
     result = run(path, *options, "--plot", tmp_path / "odd.svg", "--out", tmp_path / "odd.json")
-    assert result.exit_code == 0 and sentence in result.stderr, result.output
+    assert result.exit_code == 0 and sentence in result.output, result.output
     assert json.loads((tmp_path / "odd.json").read_text(encoding="utf-8"))["frontier"]
 
 

@@ -46,6 +46,12 @@ def test_a_family_points_into_the_release(release: Path, tmp_path: Path) -> None
     ]  # fmt: skip
 
 
+def test_verify_sends_a_subset_back_to_its_release(release: Path, tmp_path: Path) -> None:
+    assert subset(release, tmp_path / "maples", "--family", "Sapindaceae").exit_code == 0
+    told = CliRunner().invoke(main, ["verify", str(tmp_path / "maples")])
+    assert told.exit_code == 1 and "is a subset, which has no documents of its own" in told.output
+
+
 def test_packed_it_is_read_like_a_release(release: Path, tmp_path: Path) -> None:
     out = tmp_path / "packed"
     told = subset(release, out, "--family", "Violaceae", "--pack", "--json")

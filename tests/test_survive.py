@@ -41,6 +41,9 @@ redact = "none"
 size_px = 200
 images_per_slice = 120
 
+[release]
+audit_sample = 0
+
 [split]
 minimum = 3
 min_test = 1

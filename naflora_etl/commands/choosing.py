@@ -65,7 +65,8 @@ def servers(counts: Path | None, out: Path | None, plot: Path | None, as_json: b
         click.echo(remark, err=True)
     click.echo(describe_frontier(choice))
     click.echo(f"\n{choice.explanation} ({choice.seconds:.1f} s)")
-    click.echo("\n".join(choice.hosts))
+    for host in choice.hosts:
+        click.echo(host)
 
 
 def _records(work: str) -> Any:
@@ -120,6 +121,8 @@ def _write(path: Path, text: str) -> None:
 
     if not path.parent.is_dir():
         raise Fault(f"{path.parent} is not a folder; make it, or write elsewhere.")
+    if path.is_dir():
+        raise Fault(f"{path} is a folder; name a file in it.")
     beside = path.with_name(f".{path.name}.partial")
     with telling(str(path)):
         beside.write_text(text, encoding="utf-8")

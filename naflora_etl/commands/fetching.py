@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @click.option("--size", default=1000, show_default=True, type=click.IntRange(min=16), help="Long side, never enlarged.")
 @click.option("--quality", default=92, show_default=True, type=click.IntRange(1, 100), help="Of the JPEGs (4:2:0).")
 @click.option(
-    "--redact", type=click.Choice(["none", "craft"]), default="none", show_default=True,
-    help="craft covers every readable word, as a build does; without it, labels stay readable.",
+    "--redact", type=click.Choice(["none", "union", "craft", "ppocr", "easyocr"]), default="none", show_default=True,
+    help="Whose text boxes are covered; union is a build's own. With none, labels stay readable.",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Choice(["webdataset", "files"]), default="webdataset", show_default=True,
@@ -128,5 +128,5 @@ def _told(summary: Summary, out: Path, seconds: float) -> str:
 
 RUN_AGAIN_FETCH = {
     "HOST_TROUBLE": "Out of reach at every try; the same command, run later, asks for them again.",
-    "ADDRESS_REFUSED": "A private or loopback address; name its host with --allow-host if you mean it.",
+    "ADDRESS_REFUSED": "Not http(s), or a private or loopback address; --allow-host names one that may be asked.",
 }

@@ -46,18 +46,23 @@ def match(  # noqa: PLR0913  # a command has as many arguments as options
     """
     from naflora_etl.names.matching import make_table, match_files, summarise
     from naflora_etl.names.overrides import read_overrides
-    from naflora_etl.names.review import make_review
-    from naflora_etl.names.tablefile import check_table_path, csv_text, write_table
+    from naflora_etl.names.review import make_review, refuse_decided
+    from naflora_etl.names.tablefile import check_table_path, csv_text, refuse_overwriting, write_table
 
     for path in (out, review):
         if path:
             check_table_path(path)
+    given = {"list": names, "backbone": backbone, "file of overrides": overrides}
+    given |= dict(zip(("older backbone", "newer backbone"), versions or (), strict=False))
+    refuse_overwriting({"--out": out, "--review": review}, given)
     mapping = _read_mapping(mappings)
     if versions:
         _compare(versions, mapping, out, as_json)
         return
     if names is None or backbone is None:
         raise click.UsageError("give a list and a backbone: naflora match NAMES --backbone FILE")
+    if review:
+        refuse_decided(review)
     decisions = read_overrides(overrides) if overrides else None
     matched = match_files(
         names, backbone, mapping=mapping, name_column=name_column, author_column=author_column, overrides=decisions

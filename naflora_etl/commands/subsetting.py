@@ -63,4 +63,4 @@ def subset(release: Path, out: Path, like: str | None, chunk: int | None, folds:
         return
     counts = ", ".join(f"{count:,} to {use}" for use, count in facts["images"].items() if count)
     counts = counts.replace("to validation", "to validate")
-    click.echo(f"{out}: {facts['classes']:,} classes; images: {counts}.")
+    click.echo(f"{out}: {facts['classes']:,} class{'es'[: 2 * (facts['classes'] != 1)]}; images: {counts}.")

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -82,7 +83,8 @@ def find_images(names: Sequence[str]) -> list[Path]:
 def _meant_by(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        named = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in named if file.is_file() or not file.exists())  # a dead link is told of
         if not files:
             raise Fault(f"{name} holds no image: no file in it ends in one of {', '.join(sorted(SUFFIXES))}.")
         return files
@@ -120,6 +122,13 @@ def redact_files(
             for future in as_completed(waiting):
                 result = done[waiting[future]] = future.result()
                 progress(len(done), len(files), result.source.name)
+        except KeyboardInterrupt:
+            # The images in hand are finished. Ctrl-C once more would cut this wait short, and threads that outlive
+            # the interpreter abort the process.
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            pool.shutdown(cancel_futures=True)
+            signal.signal(signal.SIGINT, before)
+            raise
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -148,6 +157,16 @@ def _read_body(path: Path, max_bytes: int) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ImageFault("NOT_AN_IMAGE", f"It cannot be read: {error.strerror or error}.") from None
+
+
+def check_boxes(path: Path, files: Sequence[Path], out: Path) -> None:
+    """Raise Fault, before any work, when the boxes file cannot lie at `path` or would replace an image."""
+    images = {file.resolve() for file in files} | {(out / f"{file.stem}.jpg").resolve() for file in files}
+    if path.is_dir():
+        raise Fault(f"{path} is a folder; --boxes takes a file.")
+    if path.resolve() in images:
+        raise Fault(f"{path} is one of the images; choose another file with --boxes.")
+    Workspace(str(path.parent)).make()
 
 
 def write_boxes(path: Path, results: Sequence[Redacted]) -> None:

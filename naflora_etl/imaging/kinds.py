@@ -45,9 +45,11 @@ def _describe(body: bytes) -> str:
             return name
     if start.startswith(b"<?xml"):
         return "SVG" if b"<svg" in start else "XML"
+    if body[4:8] == b"ftyp":
+        return "HEIF, AVIF or a film"
     try:
         body[:512].decode("ascii")
     except UnicodeDecodeError:
         return "of an unknown kind"
     # zeros are ASCII, too, but nobody would call them text
-    return "text" if body[:512].strip(b"\x00") else "of an unknown kind"
+    return "of an unknown kind" if b"\x00" in body[:512] else "text"

@@ -33,7 +33,7 @@ BEFORE_PX = 200
 """Long side of the thumbnail from before the redaction: the look of a sheet, no word of it readable."""
 BEFORE_QUALITY = 80
 NOT_SHAPING = frozenset(
-    {"max_source_bytes", "max_source_pixels", "min_side_px", "only_sheets", "keep", "master_px"}
+    {"max_source_bytes", "max_source_pixels", "min_side_px", "only_sheets", "audit_words", "keep", "master_px"}
     | {"snapshot", "images_per_slice", "fallback"}
 )
 """Knobs that say which images are taken or what is kept, and change no pixel of one."""

@@ -77,9 +77,11 @@ def find_eight_bit(folder: Path | None = None) -> Path:
     """
     folder = folder or models_folder()
     path = folder / EIGHT_BIT_FILE
-    command = QUANTIZE_COMMAND if (folder / CRAFT_FILE).is_file() else FETCH_COMMAND
+    begun = (folder / CRAFT_FILE).is_file()
+    command = QUANTIZE_COMMAND if begun else FETCH_COMMAND
     if not path.is_file():
-        raise Fault(f"{path}: the eight-bit CRAFT weights are not there; `{command}` makes them, in seconds.")
+        effort = "makes them, in seconds" if begun else "brings them (79 MB, once)"
+        raise Fault(f"{path}: the eight-bit CRAFT weights are not there; `{command}` {effort}.")
     if sha256_of(path) != EIGHT_BIT_SHA256:
         raise Fault(f"{path}: not the eight-bit CRAFT weights, its digest differs; `{command}` puts it right.")
     return path

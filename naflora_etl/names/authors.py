@@ -19,6 +19,7 @@ _NOTES = re.compile(
 _JOINED = re.compile(r"\s*(?:&|,|\bet\b|\band\b|\by\b)\s*")
 _EX = re.compile(r"[^()&,]+(?:(?:&|,)[^()&,]+)*\s+ex\.?\s+")
 _PARENTHESIS = re.compile(r"^\((.*?)\)?\)\s*(.*)$")
+_GLUED = re.compile(r"\.(?=(?:ex|in)\.?\s)")  # Nutt.ex S.Watson
 _SAINT = re.compile(r"\b(S(?:ain)?t)\.\s?(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*\.?")
 _FILIUS = frozenset(("f", "fil", "filius", "bis"))  # the son, or the second of the name
@@ -45,14 +46,15 @@ def publishing_authors(citation: str) -> str:
 
     Nutt. ex Torr. & A.Gray is thus the same as Torr. & A.Gray.
     """
-    return normalise_authors(_EX.sub("", citation.replace("[", "(").replace("]", ")")))
+    apart = _GLUED.sub(". ", citation.replace("[", "(").replace("]", ")"))
+    return normalise_authors(_EX.sub("", apart))
 
 
 def same_authors(one: str, other: str) -> bool:
     """Say whether two citations name the same authors, whether or not either tells who stands before `ex`."""
     if normalise_authors(one) == normalise_authors(other):
         return True
-    if " ex" not in one and " ex" not in other:
+    if "ex" not in one and "ex" not in other:
         return False
     return publishing_authors(one) == publishing_authors(other)
 
@@ -94,7 +96,7 @@ class _Person:
 def _halves(citation: str) -> tuple[str, str]:
     """Return (authors of the basionym, authors of the name) without years, places and notes."""
     rounded = (citation.lower() if citation.isupper() else citation).replace("[", "(").replace("]", ")")
-    bare = _NOTES.sub("", _PLACE.sub("", _SAINT.sub(r"\1", rounded)))
+    bare = _NOTES.sub("", _PLACE.sub("", _SAINT.sub(r"\1", _GLUED.sub(". ", rounded))))
     bare = _YEARS.sub("", bare).strip(" ,;")
     inside = _PARENTHESIS.match(bare)
     return (inside[1], inside[2]) if inside else ("", bare)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 # In order of trust, with case, spaces, dots and underscores taken away. Kew's own archive misspells the first.
 _USUAL: dict[str, tuple[str, ...]] = {
     "name": (
-        *("scientificname", "scientfiicname", "taxonname", "acceptedname", "latinname", "botanicalname"),
+        *("scientificname", "scientfiicname", "taxonname", "latinname", "botanicalname"),
         *("scientificnamewithauthor", "scientificnamewithauthors", "fullname", "canonicalname"),
-        *("plantname", "taxon", "species", "name"),
+        *("plantname", "taxon", "acceptedname", "species", "name"),
     ),
     "author": (
         *("scientificnameauthorship", "scientfiicnameauthorship", "taxonauthors", "nameauthor", "authorship"),
@@ -79,6 +79,8 @@ def find_headings(
         for heading in reversed(headings)
         if heading in plain
     }
+    if "name" in plain and columns and plain[places.get("name", 0)] == "acceptedname":
+        places["name"] = plain.index("name")  # what a name was taken for stands beside it; the name itself is asked
     for meaning, said in (("name", name_column), ("author", author_column)):
         if said is not None:
             place = place_of(columns, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,7 +57,7 @@ def choose_row(
     if len(rows) > 1 and len(taxa) > 1 and homonyms == "accepted" and not authorship and len(accepted) == 1:
         return Choice(accepted[0], likeness[accepted[0]])
     if len(taxa) > 1:
-        return Choice(None, None, tuple(rows))
+        return Choice(None, None, tuple(in_order(index, rows)))
     row = min(rows, key=lambda row: _precedence(index, row, likeness[row]))
     return Choice(row, likeness[row])
 
@@ -87,6 +88,11 @@ def same_family(one: str | None, other: str | None) -> bool:
     """Say whether two family names are one family, also by the eight lawful alternatives (Compositae, Asteraceae)."""
     names = [_FAMILIES.get(name, name) for name in ((one or "").strip().lower(), (other or "").strip().lower())]
     return names[0] == names[1]
+
+
+def in_order(index: BackboneIndex, rows: Iterable[int]) -> list[int]:
+    """Return rows by status and then id: the order in which they are shown, whatever that of the backbone is."""
+    return sorted(rows, key=lambda row: _precedence(index, row, None))
 
 
 def _precedence(index: BackboneIndex, row: int, likeness: float | None) -> tuple[int, float, int, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.metafile import DataFile, read_meta
-from naflora_etl.names.headings import Headings, find_headings, show_columns
+from naflora_etl.names.headings import Headings, find_headings, place_of, show_columns
 from naflora_etl.names.packed import ZIP, Pack, open_pack, read_unpacked
 from naflora_etl.names.parse import parse_name
 from naflora_etl.names.spreadsheet import OLD_EXCEL, PARQUET, read_parquet_text, read_sheets
@@ -233,6 +233,11 @@ def _header(lines: Sequence[str], file: DataFile) -> list[str]:
 
 def _check_author(headings: Headings, path: Path, asked: Asked) -> None:
     if asked.author_column is not None and headings.of("author") is None:
+        if place_of(headings.columns, asked.author_column) is not None:
+            raise Fault(
+                f"{path}: column {asked.author_column!r} holds the names, so it cannot hold the authors; "
+                f"leave out {asked.say_author} where they stand behind the names."
+            )
         shown = show_columns(headings.columns)
         raise Fault(
             f"{path} has no column {asked.author_column!r}; its columns are: {shown}. "

@@ -16,6 +16,7 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.names.textfile import read_bytes, refuse_empty
 
 ZIP = b"PK\x03\x04"
+EMPTY_ZIP = b"PK\x05\x06"
 GZIP = b"\x1f\x8b"
 TABLES = (".csv", ".txt", ".tsv", ".tab", ".dat", ".psv", ".parquet", ".xlsx", ".xls", ".ods")
 MOST_BYTES = 4 << 30  # WCVP's names are 0.5 GB; nothing that is read here is ten times that
@@ -75,7 +76,7 @@ def open_pack(path: Path) -> Pack | None:
     if path.is_dir():
         files = sorted(place for place in path.rglob("*") if place.is_file())
         return Pack(path, {str(place.relative_to(path).as_posix()): place.stat().st_size for place in files})
-    if not path.is_file() or _first_bytes(path) != ZIP:
+    if not path.is_file() or _first_bytes(path) not in (ZIP, EMPTY_ZIP):
         return None
     with telling_of_zips(path), zipfile.ZipFile(path) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from naflora_etl.names.ranks import ABOVE_SPECIES, MARKERS
 from naflora_etl.names.ranks import RANKS as RANKS
 from naflora_etl.names.ranks import rank_mark as rank_mark
-from naflora_etl.names.spelling import plain_letters
+from naflora_etl.names.spelling import latin_letters, plain_letters
 
 _UNSURE = {"cf", "aff", "nr", "near", "?", "prox", "/", "vel"}
 _NO_SPECIES = {"sp", "spp", "spec", "species", "indet", "sect", "ssp", "nov"}
@@ -44,7 +44,7 @@ _LONE_X = re.compile(r"(?:^|(?<=\s))[xXхХ](?=\s+\S|$)|^[xX](?=[A-Z][a-z])")
 _GLUED = re.compile(r"(?<=[a-z])\(")
 _GLUED_COMMA = re.compile(r",(?=[a-z])")
 _GREEK = re.compile(r"(?:(?<=\s)|(?<=\.))[α-ωΑ-Ω]\.?\s*(?=[a-z])")
-_GLUED_RANK = re.compile(r"(?<=\s)(subsp|ssp|var|subvar|fo)\.(?=[a-zα-ω])")
+_GLUED_RANK = re.compile(r"(?<=\s)((?:notho)?(?:subsp|ssp|var|f)|subvar|subf|convar|fo|forma)\.(?=[a-zß-öø-ÿœα-ω])")
 _BRACKETED = re.compile(r"\[[^\]]*×[^\]]*\]|\(pro (?:sp|hybr|nm)[^)]*\)")
 _CULTIVAR = re.compile(r"\s(?:cv\.?\s+)?(?:['‘’\"“](?=[A-Z])([^'‘’\"“”]+)['’\"”])|\scv\.?\s+(\S.*)$")
 _SUBGENUS = re.compile(r"\([A-Z][a-z.-]*\)")
@@ -125,6 +125,7 @@ def parse_name(text: str, authorship: str | None = None) -> ParsedName:
 def _clean(text: str) -> tuple[str, str | None]:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).replace("†", " ").replace("ſ", "s")
+        text = latin_letters(text)
         text = _GREEK.sub("", _GLUED_RANK.sub(r"\1. ", text))
     if "<" in text:
         text = _TAG.sub(" ", text)
@@ -144,6 +145,8 @@ def _clean(text: str) -> tuple[str, str | None]:
         text = text[: found.start()] + text[found.end() :]
     if text.upper() == text or text[:1].islower():
         text = _as_written(text)
+    if "." in text:
+        text = _GLUED_RANK.sub(r"\1. ", text)
     return " ".join(text.split()), cultivar
 
 
@@ -218,7 +221,10 @@ def _read_rest(name: ParsedName, words: list[str], at: int, one_case: bool) -> P
             authors = authors if name.is_autonym else []
         elif word.rstrip(".") in _UNSURE:
             name = _put(name, qualifier=word)
-        elif not (word.rstrip(".") in ("ssp", "subsp", "var") and at + 1 == len(words)):
+        elif word.rstrip(".") not in ("ssp", "subsp", "var") or words[at - 1] == "orth.":
+            authors.append(word)
+        elif at + 1 < len(words):  # what follows is no epithet, but whatever is meant is not the species
+            name = _put(name, qualifier=word)
             authors.append(word)
         at += 1
     return _put(name, authorship=" ".join(authors).strip(" ,") or None)

@@ -122,17 +122,17 @@ class Resolver:
             issue, verdict = refusal
             return Verdict(None if name.reason else canonical, issue=issue, verdict=verdict)
         search = Search(
-            self._index, name, canonical, family, self._fuzzy_similarity, self._homonyms, self._falls_back
+            self._index, name, canonical, family, self._fuzzy_similarity, self._homonyms, self._falls_back, text
         )
         return self._conclude(canonical, search.find())
 
     def _parse(self, text: str, authorship: str | None) -> ParsedName:
-        """Parse a name; a second word in capitals that the genus has as an epithet is one (Quercus Douglasii)."""
+        """Parse a name; a second word with a capital that the genus has as an epithet is one (Quercus Douglasii)."""
         name = parse_name(text, authorship)
         if name.epithet is None and name.rank == "Genus" and not name.is_hybrid_formula:
             words = text.split()
             at = 2 if name.genus_hybrid and len(words) > 2 else 1
-            titled = len(words) > at and words[at][:1].isupper() and words[at][1:].islower()
+            titled = len(words) > at and (words[at].istitle() or words[at].isupper())
             if titled and fold_word(words[at]) in self._index.epithets(fold_word(name.genus)):
                 return parse_name(" ".join([*words[:at], words[at].lower(), *words[at + 1 :]]), authorship)
         return name

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 
+from naflora_etl.engine.faults import Fault
 from naflora_etl.names.authors import AGREE
 from naflora_etl.names.matching import Matched
+from naflora_etl.names.overrides import read_overrides
 from naflora_etl.names.resolve import MOST_ALTERNATIVES, Verdict
 from naflora_etl.names.rules import FLAGGED
 
@@ -16,14 +19,29 @@ _OWN = ("name", "authors", "accepted_id", "who", "why", "rows", "verdict", "rule
 
 
 def is_doubtful(verdict: Verdict) -> bool:
-    """Say whether a person should look: nothing was found or too much, or a flagged rule fired without the authors."""
+    """Say whether a person should look: nothing was found or too much, or a flagged rule fired without the authors.
+
+    So is another spelling under other authors, as the very name under other authors is.
+    """
     if verdict.verdict in _OPEN:
         # a genus or a tribe that the backbone lacks is nobody's doubt
         return verdict.verdict != "unresolved" or " " in (verdict.canonical_name or "")
+    if verdict.rule == "orthographic":
+        return verdict.author_similarity is not None and verdict.author_similarity < AGREE
     if verdict.rule not in FLAGGED:
         return False
     sure = verdict.author_similarity is not None and verdict.author_similarity >= AGREE
     return not (sure and verdict.rule in ("fuzzy_in_genus", "fuzzy_genus", "other_rank"))
+
+
+def refuse_decided(path: Path) -> None:
+    """Raise Fault if the sheet that lies at `path` was filled in: a person's decisions are not written over."""
+    try:
+        decided = len(read_overrides(path)) if path.is_file() else 0
+    except Fault:
+        return  # no sheet of ours
+    if decided:
+        raise Fault(f"{path} holds {decided:,} decisions already; give it as --overrides, and --review another name.")
 
 
 def make_review(matched: Matched) -> pa.Table:

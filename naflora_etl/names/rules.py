@@ -13,7 +13,7 @@ RULES: dict[str, str] = {
     "autonym": "An autonym (Poa alba var. alba) that the backbone leaves out, which stands or falls with its species.",
     "orthographic": "The same Latin word: hyphen, accents, gender, -i/-ii/-ae, ae/oe/e, doubled letters, h.",
     "fuzzy_in_genus": "One slip in the epithet, authors not against it; more slips, if the authors are the same.",
-    "fuzzy_genus": "A genus unknown, one letter from one that has the very epithets, authors not against it.",
+    "fuzzy_genus": "A genus unknown, one letter from one that has the very epithets; authors agree, or are not told.",
     "species_of_infraspecific": "A variety that the backbone lacks falls back to its species. Flagged: look at it.",
     "none": "No rule led to one name.",
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
 from naflora_etl.names.authors import AGREE, author_similarity, same_authors
-from naflora_etl.names.homonyms import Choice, choose_row, same_family
+from naflora_etl.names.homonyms import Choice, choose_row, in_order, same_family
 from naflora_etl.names.index import BackboneIndex
 from naflora_etl.names.likeness import Candidate, like_epithets, like_genera, similarity
 from naflora_etl.names.parse import ParsedName
@@ -47,6 +48,8 @@ class Search:
     homonyms: Homonyms
     falls_back: bool
     """Whether a variety that the backbone lacks may go to its species."""
+    written: str = ""
+    """The text that the name was read from; what was read has lost its diacritics."""
 
     def find(self) -> Found:
         """Try the rules of rules.RULES in their order."""
@@ -72,6 +75,8 @@ class Search:
         choice = self._choose(rows)
         if choice.row is None:
             return Found("none", "exact", 1.0, choice)
+        if self.name.epithet is None and not self._is_this_genus(choice.row, choice.author_similarity):
+            return Found("none", "none", None, Choice(None, None), (choice.row,))
         rule, found = self._exact_rule(choice.row, choice.author_similarity)
         return Found(rule if self._as_written(choice.row) else "orthographic", found, 1.0, choice)
 
@@ -85,13 +90,23 @@ class Search:
             return "exact_authors_normalised", "exact_with_author"
         return "exact_authors_alike" if likeness >= AGREE else "exact_authors_differ", "exact"
 
+    def _is_this_genus(self, row: int, likeness: float | None) -> bool:
+        """Say whether what stands behind a genus is its authors, and not an epithet that could not be read as one."""
+        behind = self.name.authorship
+        if behind is None:
+            return True
+        if likeness is not None:
+            return likeness >= AGREE
+        return not self.index.text(row, "taxon_authors") and behind.lstrip("([")[:1].isupper()
+
     def _as_written(self, row: int) -> bool:
         """Say whether the words are the row's very letters, case aside, and not merely the same word."""
-        if self.index.text(row, "taxon_name") == self.canonical:
+        written = unicodedata.normalize("NFC", self.written or self.canonical).lower()
+        whole = unicodedata.normalize("NFC", self.index.text(row, "taxon_name") or "").lower()
+        if whole and whole in written:
             return True
         own = (self.index.text(row, column) or "" for column in ("genus", "species", "infraspecies"))
-        written = self.name.genus, self.name.epithet or "", self.name.infraspecific or ""
-        return all(word.lower() == other.lower() for word, other in zip(own, written, strict=True))
+        return all(unicodedata.normalize("NFC", word).lower() in written for word in own)
 
     def _misspelt(self, words: tuple[str, str, str], other_rank: list[int]) -> Found:
         if self.name.epithet is None:
@@ -123,7 +138,7 @@ class Search:
                 likeness = similarity(self.canonical, f"{self.name.genus} {self.name.epithet}")
                 return Found("species_of_infraspecific", "fuzzy", likeness, choice)
         near = sorted((each for each in weighed if each.likeness >= _LEAST_LIKE), key=lambda each: each.merit)[::-1]
-        rows = (*other_rank, *(row for each in near for row in each.rows))
+        rows = (*in_order(self.index, other_rank), *(row for each in near for row in in_order(self.index, each.rows)))
         return Found("none", "none", None, Choice(None, None), rows)
 
     def _choose(self, rows: list[int]) -> Choice:
@@ -147,6 +162,8 @@ class Search:
         if each.authors is None:
             common = self.index.genera_of(candidate.written) > _AT_HOME and not candidate.genus_differs
             return candidate.is_one_slip and not common and each.likeness >= self.fuzzy_similarity
+        if candidate.genus_differs and each.authors < AGREE:
+            return False  # a basionym's author shared is what another genus' combination has, not a misspelt one
         if candidate.edits == 1 and min(len(candidate.written), len(candidate.meant)) >= _LONG:
             return each.authors >= _NOT_AGAINST
         return each.authors >= _SURE and candidate.is_near

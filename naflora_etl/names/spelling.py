@@ -12,6 +12,9 @@ _LETTERS = {"ä": "ae", "ö": "oe", "ü": "ue", "æ": "ae", "œ": "oe", "ø": "o
 _LETTERS |= {"ł": "l", "đ": "d", "ı": "i"}
 _CAPITALS = {letter.upper(): out.capitalize() for letter, out in _LETTERS.items() if letter not in "ßſı"}
 _WRITTEN_OUT = str.maketrans(_LETTERS | _CAPITALS)
+# Cyrillic letters that look like Latin ones stand in Latin words, in WCVP too.
+_CYRILLIC = str.maketrans("аАВеЕКМНоОрРсСТуУхХіІ", "aABeEKMHoOpPcCTyYxXiI")
+_MIXED = re.compile(r"\b(?=[^\W\d_]*[A-Za-z])(?=[^\W\d_]*[а-яА-ЯіІ])[^\W\d_]+")
 # Second halves of compound epithets: the vowel that joins them (delphini-i-, endivi-ae-, cilia-to-) is Latin or Greek.
 _SECOND_HALF = "foli|flor|form|carp|caul|sepal|petal|nerv|cost|sperm|glum|fruct"
 _JOINED = re.compile(rf"(?<=[a-z]{{2}})(?:ae|ii|[eio])(?=(?:{_SECOND_HALF}))")
@@ -25,11 +28,16 @@ _DIPHTHONG = re.compile(r"[ao]e")
 _TWICE = re.compile(r"(.)\1+")
 
 
+def latin_letters(text: str) -> str:
+    """Return `text` with Latin letters for the Cyrillic ones that look like them, in words that hold both."""
+    return _MIXED.sub(lambda found: found[0].translate(_CYRILLIC), text)
+
+
 def plain_letters(word: str) -> str:
     """Return `word` without diacritics, as the code has names written: Doeringia (Döringia), Isoetes (Isoëtes)."""
     if word.isascii():
         return word
-    composed = unicodedata.normalize("NFC", word).replace("oö", "oo")
+    composed = unicodedata.normalize("NFC", latin_letters(word)).replace("oö", "oo")
     decomposed = unicodedata.normalize("NFD", composed.translate(_WRITTEN_OUT))
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 

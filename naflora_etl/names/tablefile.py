@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +25,17 @@ def check_table_path(path: Path) -> None:
         raise Fault(f"{path} is a folder; name the file in it.")
     if not path.parent.is_dir():
         raise Fault(f"{path}: there is no folder {path.parent}; make it first.")
+
+
+def refuse_overwriting(written: Mapping[str, Path | None], given: Mapping[str, Path | None]) -> None:
+    """Raise Fault if a file to be written, by the option that names it, is one that is read, or another's."""
+    taken = {path.resolve(): f"the {what}" for what, path in given.items() if path}
+    for option, path in written.items():
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise Fault(f"{option} {path} would overwrite {taken[path.resolve()]}; give it another name.")
+        taken[path.resolve()] = f"what {option} writes"
 
 
 def write_table(table: pa.Table, path: Path) -> None:

@@ -86,9 +86,12 @@ def _read_row(lines: Sequence[str], at: int, cutting: Cutting) -> tuple[Row, int
             return Row(at + 1, fitted, joined=len(cells) > cutting.width and any(cells[cutting.width :])), 1
     else:
         for taken in range(2, MOST_LINES_IN_A_ROW + 1):
-            if at + taken > len(lines) or lines[at + taken - 1].count(delimiter) == cutting.width - 1:
+            if at + taken > len(lines):
+                break
+            last = lines[at + taken - 1]
+            if last.count(delimiter) == cutting.width - 1 and not _closes(last, delimiter):
                 break  # a line that is a row by itself is not the rest of a cell
-            if '"' in lines[at + taken - 1]:
+            if '"' in last:
                 whole = _cut_quoted("\n".join(lines[at : at + taken]), delimiter)
                 if whole is not None and len(whole) == cutting.width:
                     return Row(at + 1, whole), taken
@@ -108,6 +111,12 @@ def _ends_open(line: str, delimiter: str) -> bool:
         last = line.rsplit("\t", 1)[-1].strip()
         return last.startswith('"') and (last == '"' or not last.endswith('"'))
     return line.count('"') % 2 == 1 and (line.lstrip().startswith('"') or f'{delimiter}"' in line.replace(" ", ""))
+
+
+def _closes(line: str, delimiter: str) -> bool:
+    """Whether the first quotation mark of a line ends a cell that began above it: it stands behind a word."""
+    before = line.partition('"')[0].rstrip(" ")
+    return delimiter != "\t" and line.count('"') % 2 == 1 and bool(before) and not before.endswith(delimiter)
 
 
 def _cut_quoted(text: str, delimiter: str) -> list[str] | None:

@@ -158,11 +158,16 @@ def write_changes(found: Difference, path: Path) -> None:
         raise Fault(f"{path} cannot be written ({error.strerror}); choose another file.") from None
 
 
+def _title(release: Mapping[str, Any]) -> str:
+    # a subset has a name and no version
+    return " ".join(filter(None, (release["name"], release["version"])))
+
+
 def describe_difference(found: Difference) -> str:
     """Return the difference as Markdown: a page for the reader, with figures, renames and examples."""
     old, new = found.old, found.new
     lines = [
-        f"# {new['name']} {new['version']} after {old['name']} {old['version']}",
+        f"# {_title(new)} after {_title(old)}",
         "",
         f"{old['images']:,} images before, {new['images']:,} now. "
         + ("The test set is untouched." if found.test_set_is_same else "**The test set is another.**"),

@@ -55,6 +55,12 @@ class Leak:
     """A training image and a test image each."""
 
     @property
+    def meaning(self) -> str:
+        """What is of this kind, in words."""
+        bits = {"near": f", {NEAR_BITS} bits of 64 apart at most", "near_across": ", to the bit"}.get(self.kind, "")
+        return KINDS[self.kind] + bits
+
+    @property
     def is_forbidden(self) -> bool:
         """Whether a release must have none of it."""
         return self.kind in FORBIDDEN and self.groups > 0
@@ -224,10 +230,8 @@ def describe_audit(audit: Audit, where: str) -> str:
         "| --- | ---: | ---: | ---: | --- |",
     ]
     for leak in audit.leaks:
-        bits = {"near": f", {NEAR_BITS} bits of 64 apart at most", "near_across": ", to the bit"}.get(leak.kind, "")
         lines.append(
-            f"| {leak.kind.replace('_', ' ')} | {leak.groups:,} | {leak.train:,} | {leak.test:,} "
-            f"| {KINDS[leak.kind]}{bits} |"
+            f"| {leak.kind.replace('_', ' ')} | {leak.groups:,} | {leak.train:,} | {leak.test:,} | {leak.meaning} |"
         )
     for leak in audit.leaks:
         if leak.examples:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup
 
@@ -11,14 +12,15 @@ from naflora_etl.publishing.contents import Contents, Count
 from naflora_etl.publishing.figures import draw_long_tail
 from naflora_etl.publishing.leaks import audit_manifest
 from naflora_etl.publishing.pages import render_page
-from naflora_etl.publishing.server_frontier import draw_frontier
+from naflora_etl.publishing.server_frontier import draw_frontier, tell_steps
 
 LONGEST = 15
 """Rows of a table before the rest is told in one."""
 
 
-def render_report(contents: Contents, pairs: Sequence[Pair]) -> str:
-    """Return the page; the same contents give the same text."""
+def render_report(contents: Contents, pairs: Sequence[Pair], reading: Mapping[str, Any] | None = None) -> str:
+    """Return the page; the same contents give the same text. `reading` holds the figures of an independent reader."""
+    audit = audit_manifest(contents.manifest)
     return render_page(
         "report.html",
         release=contents.release,
@@ -35,8 +37,11 @@ def render_report(contents: Contents, pairs: Sequence[Pair]) -> str:
         families=shorten(contents.families),
         countries=shorten(contents.countries),
         pairs=pairs,
-        audit=audit_manifest(contents.manifest),
+        reading=reading,
+        audit=audit,
+        shares=audit.institutions[:LONGEST],
         certificate=contents.certificate,
+        steps=tell_steps(contents.certificate) if contents.certificate else (),
         frontier=Markup(draw_frontier(contents.certificate)) if contents.certificate else None,
         long_tail=Markup(draw_long_tail(contents.classes)),  # matplotlib escapes the names itself
     )

@@ -29,7 +29,8 @@ def draw_rows(manifest: pa.Table, count: int | None, *, purpose: str) -> list[di
         manifest["image_key"].to_pylist(), key=lambda key: hashlib.sha256(f"{purpose}|{key}".encode()).digest()
     )
     drawn = manifest.filter(pc.is_in(manifest["image_key"], pa.array(keys[:count], pa.string())))
-    return drawn.sort_by([("shard", "ascending"), ("offset", "ascending")]).to_pylist()
+    rows: list[dict[str, Any]] = drawn.sort_by([("shard", "ascending"), ("offset", "ascending")]).to_pylist()
+    return rows
 
 
 class ReleaseImages:

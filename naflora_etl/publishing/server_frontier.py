@@ -15,6 +15,24 @@ Certificate = dict[str, Any]
 """What ServerChoice.as_dict says, and servers.json holds."""
 
 
+def tell_steps(certificate: Certificate) -> list[dict[str, Any]]:
+    """Return the frontier's rows, each with its gain, who joins, who leaves, and whether it is the chosen number."""
+    steps, hosts, species = [], set[str](), 0
+    for row in certificate["frontier"]:
+        here = set(row["hosts"])
+        steps.append(
+            row
+            | {
+                "gain": row["species"] - species,
+                "joins": sorted(here - hosts),
+                "leaves": sorted(hosts - here),
+                "is_chosen": row["k"] == certificate["choice"]["k"],
+            }
+        )
+        hosts, species = here, row["species"]
+    return steps
+
+
 def draw_frontier(certificate: Certificate) -> str:
     """Return an SVG of the species covered by the best set of each number of servers.
 
@@ -30,22 +48,28 @@ def draw_frontier(certificate: Certificate) -> str:
         figure = Figure(figsize=(8.2, 4.2), layout="constrained")
         axes = figure.subplots()
         axes.axhline(reachable, color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
-        axes.fill_between(servers, species, bound, color=TEST, alpha=0.3, linewidth=0, label="not ruled out")
+        if (bound > species).any():
+            axes.fill_between(servers, species, bound, color=TEST, alpha=0.3, linewidth=0, label="not ruled out")
         axes.plot(servers, species, color=TRAIN, linewidth=1.2, zorder=2)
-        axes.scatter(servers[proven], species[proven], 18, color=TRAIN, zorder=3, label="best, proven")
+        for which, face, label in ((proven, TRAIN, "best, proven"), (~proven, "white", "best found")):
+            if which.any():
+                axes.scatter(servers[which], species[which], 18, facecolor=face, edgecolor=TRAIN, zorder=3, label=label)
+        # in the legend, where it hides no point wherever the choice lies
+        chosen = f"chosen: {choice['k']} server{'s'[: choice['k'] != 1]}, {choice['species']:,} species"
         axes.scatter(
-            servers[~proven], species[~proven], 18, facecolor="white", edgecolor=TRAIN, zorder=3, label="best found"
-        )
-        axes.scatter([choice["k"]], [choice["species"]], 110, facecolor="none", edgecolor=INK, linewidth=1.4, zorder=4)
-        low = min(species.min(initial=reachable), reachable)
-        axes.set_ylim(max(0, low - 0.06 * max(1, reachable - low)), reachable + 0.08 * max(1, reachable - low))
-        axes.annotate(
-            f"chosen: {choice['k']} servers, {choice['species']:,} species", (choice["k"], choice["species"]),
-            xytext=(12, -22), textcoords="offset points", color=INK,
+            [choice["k"]], [choice["species"]], 110, facecolor="none", edgecolor=INK, linewidth=1.4, zorder=4,
+            label=chosen,
         )  # fmt: skip
+        low = max(0, min(species.min(initial=reachable), reachable - 1))
+        room = max(1, reachable - low)
+        axes.set_ylim(max(0, low - 0.06 * room), max(1, reachable + 0.1 * room))
+        if len(rows) == 1:
+            axes.set_xlim(servers[0] - 1, servers[0] + 1)
+        # on the left, where few servers leave room below the line
+        everybody = f"all {certificate['servers']} servers" if certificate["servers"] != 1 else "the only server"
         axes.annotate(
-            f"{reachable:,} species reachable by all {certificate['servers']} servers", (1, reachable),
-            xycoords=("axes fraction", "data"), xytext=(-4, 4), textcoords="offset points", ha="right", color=INK,
+            f"{reachable:,} species reachable by {everybody}", (0, reachable),
+            xycoords=("axes fraction", "data"), xytext=(4, 4), textcoords="offset points", color=INK,
         )  # fmt: skip
         axes.set_xlabel("image servers asked")
         axes.set_ylabel(f"species with {certificate['threshold']} images or more")

@@ -53,6 +53,10 @@ def check_split(manifest: pa.Table) -> Iterator[Finding]:
         rows = manifest.filter(pc.is_valid(manifest[name])).group_by(name).aggregate([("part", "count_distinct")])
         both = rows.filter(pc.greater(rows["part_count_distinct"], 1))[name].to_pylist()
         yield from tell_keys("manifest.parquet", f"{name} that stands in train and in test", both)
+    of_the_shard = pc.starts_with(manifest["shard"], "train-")
+    elsewhere = pc.not_equal(of_the_shard, pc.equal(manifest["part"], "train"))
+    strays = manifest.filter(elsewhere)["image_key"].to_pylist()
+    yield from tell_keys("manifest.parquet", "images whose part is not that of their shard", strays)
 
 
 def check_policy(manifest: pa.Table, recipe: dict[str, Any]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from naflora_etl.engine.contracts import check_table, read_contract
+from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import read_parquet
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums, sum_stream
@@ -41,10 +42,15 @@ SHARD_COLUMNS = ["image_key", "offset", "length_bytes", "sha256", "width_px", "h
 def verify_release(path: Path, progress: Callable[..., None] | None = None) -> list[Finding]:
     """Return every promise that the release at `path` breaks; a folder, a tarball, or any part of one in parts.
 
-    A single changed byte anywhere is found. Raises Fault when there is no release at `path`.
+    A single changed byte anywhere is found. Raises Fault when there is no release at `path`, or a subset.
     """
     parcel = open_parcel(Path(path))
     try:
+        if "subset.json" in parcel.sizes and "recipe.json" not in parcel.sizes:
+            raise Fault(
+                f"{path} is a subset, which has no documents of its own; verify the release that it was taken from, "
+                f"and the subset's files with `sha256sum --check {SUMS}`."
+            )
         return list(Inspection(parcel, progress or (lambda done, total, note="": None)).run())
     finally:
         parcel.close()
@@ -77,6 +83,8 @@ class Inspection:
             yield from self._check_documents(tables["manifest"], tables["classes"])
 
     def _keeps_untested_classes(self) -> bool:
+        if "recipe.json" not in self.parcel.sizes:
+            return False  # that it is missing is told already
         try:
             return bool(json.loads(self._read("recipe.json"))["split"]["infeasible"] == "train")
         except (KeyError, TypeError, ValueError):

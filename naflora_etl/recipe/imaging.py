@@ -47,6 +47,10 @@ class ImagesOptions(Section):
     """Smaller images are thumbnails or placeholders."""
     only_sheets: bool = False
     """Set aside what does not look like a pressed sheet: blank pages, packets, photographs of living plants."""
+    audit: Literal["none", "gate"] = "none"
+    """gate: Tesseract reads every finished image, and what it still can read is set aside; 2 CPU seconds a sheet."""
+    audit_words: Annotated[int, Field(ge=0)] = 2
+    """Sure words that the gate lets pass: needles spell one now and then, an overlooked line has several."""
     keep: Literal["none", "master", "original"] = "none"
     """What is kept to redo an image from without asking its server again: a reduced master, or the body as it came."""
     master_px: Annotated[int, Field(ge=320)] = 2560

@@ -33,3 +33,5 @@ class ReleaseOptions(Section):
     """DOI of the release, 10.5281/zenodo.123."""
     contact_sheet: Count = 12
     """Images on the report's contact sheet."""
+    audit_sample: Annotated[int, Field(ge=0)] = 12
+    """Finished images that Tesseract reads for the report, where it is installed; 0 reads none."""

@@ -39,7 +39,8 @@ def read_counts(path: Path) -> tuple[pa.Table, int]:
     except StopIteration:
         return pa.table({name.strip(): pa.array([], pa.string()) for name in heading.split(marks)}), 2
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise Fault(f"{path} cannot be read as a table: {str(error).splitlines()[0]}.") from None
+        why = "".join(c if c.isprintable() else "?" for c in (str(error).splitlines() or [""])[0]).rstrip(". ")
+        raise Fault(f"{path} cannot be read as a table: {why}.") from None
 
 
 def count_records(records: pa.Table) -> pa.Table:

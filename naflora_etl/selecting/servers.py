@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.selecting.counts import sound_counts
@@ -133,7 +134,7 @@ def choose_servers(counts: pa.Table, wish: Wish, effort: Effort | None = None, f
     )
     count = len(coverage.hosts)
     fixed = _fixed_hosts(coverage, wish)
-    remarks = [*sound.remarks, *_remarks(coverage, wish)]
+    remarks = [*sound.remarks, *_unheard(sound.table, wish), *_remarks(coverage, wish)]
     enough = None
     if wish.coverage is not None:
         if coverage.reachable_species == 0:
@@ -170,12 +171,14 @@ def _usual_effort(wish: Wish, servers: int) -> Effort:
 def _check(wish: Wish) -> None:
     """Raise Fault for a wish that nothing can fulfil."""
     if wish.coverage is not None and not 0 < wish.coverage <= 1:
-        hint = f"; did you mean {wish.coverage / 100:g}?" if 1 < wish.coverage <= 100 else "."
+        hint = f"; did you mean {wish.coverage / 100:g}?" if 2 <= wish.coverage <= 100 else "."
         raise Fault(f"A coverage of {wish.coverage:g} cannot be had: it is a share of species, over 0, up to 1{hint}")
     if isinstance(wish.servers, int) and wish.servers < 1:
         raise Fault(f"{wish.servers} servers cannot be chosen; ask for one or more.")
     if wish.threshold < 1 or wish.cap < 1:
         raise Fault("The threshold and the cap are numbers of images from 1 on.")
+    if not 0 <= wish.within <= 1:
+        raise Fault(f"Of the species {wish.within:g} cannot be given up; it is a share, from 0 to 1.")
     for host, cost in wish.costs.items():
         if not 0 <= cost <= 1e6:
             raise Fault(f'The cost of "{host}" is {cost:g}; it must lie between 0 and a million.')
@@ -188,8 +191,8 @@ def _fixed_hosts(coverage: Coverage, wish: Wish) -> Hosts:
         if host in wish.exclude:
             raise Fault(f'The server "{host}" is both required and excluded; take it out of one of the two lists.')
         if host not in place:
-            near = difflib.get_close_matches(host, coverage.hosts, 1, 0)
-            hint = f'the nearest name that has is "{near[0]}"' if near else "no server has"
+            near = difflib.get_close_matches(host, coverage.hosts, 1)
+            hint = f'the nearest name that has is "{near[0]}"' if near else "nor has any server with a name like it"
             raise Fault(f'The required server "{host}" has no clean image; {hint}.')
     required = len(set(wish.require))
     if isinstance(wish.servers, int) and wish.coverage is None and required > wish.servers:
@@ -203,9 +206,19 @@ def _remarks(coverage: Coverage, wish: Wish) -> list[str]:
     if isinstance(wish.servers, int) and wish.coverage is None and wish.servers > count:
         have = f"{count} have" if count != 1 else "1 has"
         remarks.append(f"{wish.servers} servers were asked for, but only {have} images; no more than that are taken.")
+    if not count and wish.exclude:
+        remarks.append("Every server that has images is excluded; none can be chosen.")
     if count and not coverage.reachable_species:
         remarks.append(f"No species has {wish.threshold} images even on all servers together; no choice covers any.")
     return remarks
+
+
+def _unheard(counts: pa.Table, wish: Wish) -> list[str]:
+    """Return a sentence for the servers that the wish names and that have no image: slips of the pen, maybe."""
+    known = set(pc.unique(counts["host"]).to_pylist())
+    named = {"excluded": wish.exclude, "preferred": wish.prefer, "given a cost": wish.costs}
+    lost = {how: sorted(set(hosts) - known) for how, hosts in named.items()}
+    return [f"Without any image here, and so without a say, {how}: {', '.join(of)}." for how, of in lost.items() if of]
 
 
 def _share(share: float, species: int) -> int:
@@ -268,9 +281,12 @@ def _explain(
 ) -> str:
     """Say what was chosen and how sure it is; the word optimal only with a proof."""
     k, count, reachable = len(step.hosts), len(coverage.hosts), coverage.reachable_species
-    covers = f"cover {step.covered_species} of {reachable} reachable species with {step.capped_images} images"
-    if k == count:
-        text = f"All {count} servers {covers}."
+    verb = "covers" if k == 1 else "cover"
+    covers = f"{verb} {step.covered_species} of {reachable} reachable species with {step.capped_images} images"
+    if not count:
+        text = "No server has an image that counts; none is chosen."
+    elif k == count:
+        text = f"{'The only server' if count == 1 else f'All {count} servers'} {covers}."
     elif step.is_proven:
         text = f"{k} of {count} servers {covers}: optimal, proven by {frontier.by}: no set of {k} covers more."
     else:

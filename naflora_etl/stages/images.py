@@ -25,10 +25,12 @@ from naflora_etl.engine.packs import Kept, Packs
 from naflora_etl.engine.receipts import digest_of
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.substitutes import ask_in_turn
+from naflora_etl.imaging.audit import count_readable
 from naflora_etl.imaging.faults import ImageFault
 from naflora_etl.imaging.kinds import kind_of
 from naflora_etl.imaging.masters import LIMITED, Masters, Source, limits_of, still_holds
 from naflora_etl.imaging.prepare import SHEET_MEASURES, open_detector, prepare_image, shaping
+from naflora_etl.imaging.tesseract import tesseract_version
 from naflora_etl.issues import TRANSIENT
 from naflora_etl.recipe import ImagesOptions
 from naflora_etl.sources.alternatives import copies_from, smaller_form
@@ -65,6 +67,8 @@ class SliceWork:
         self.options = options
         self.progress = progress
         self.detector = open_detector(options)
+        if options.audit == "gate":
+            tesseract_version()  # a Fault now rather than after the first image
         made_by = digest_of([shaping(options), self.detector.name if self.detector else None])[:16]
         self.packs = packs.under(made_by, [name for row in rows for name in self.names_of(row["image_key"])])
         keys = [row["image_key"] for row in rows]
@@ -155,6 +159,8 @@ class SliceWork:
             return "IMAGE_TOO_SMALL"
         if facts["source_size_bytes"] > options.max_source_bytes or width * height > options.max_source_pixels:
             return "IMAGE_TOO_LARGE"
+        if facts.get("readable_words", 0) > options.audit_words:
+            return "TEXT_SURVIVES"
         return "NOT_A_SHEET" if options.only_sheets and facts["looks"] != "sheet" else None
 
     def _prepare(self, row: dict[str, Any], answer: Answer) -> Kept:
@@ -190,7 +196,8 @@ class SliceWork:
             before=key in self.before,
         )
         files = {"jpg": made.jpeg} | ({"before": made.before_jpeg} if made.before_jpeg else {})
-        return Kept(key, made.facts(source.body) | source.facts, files)
+        read = {"readable_words": count_readable(made.jpeg)} if self.options.audit == "gate" else {}
+        return Kept(key, made.facts(source.body) | source.facts | read, files)
 
     async def _redo(self, key: str, lanes: Lanes) -> Kept | None:
         """Make an image from what was kept of it; None when its server must be asked."""

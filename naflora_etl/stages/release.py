@@ -7,7 +7,7 @@ writes  release        one row per file; the folder itself
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import pyarrow as pa
@@ -16,9 +16,11 @@ from naflora_etl.engine.build import Tables
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.folders import Folder
-from naflora_etl.engine.packs import Packs
+from naflora_etl.engine.packs import PackDamaged, Packs
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import write_parquet
+from naflora_etl.imaging.audit import audit_sheets
+from naflora_etl.imaging.tesseract import has_tesseract
 from naflora_etl.publishing.attribution import THANKS, render_acknowledgements, write_attribution
 from naflora_etl.publishing.card import render_card
 from naflora_etl.publishing.checksums import NAME as SUMS
@@ -39,12 +41,14 @@ from naflora_etl.publishing.kaggle import write_sample_submission, write_test_me
 from naflora_etl.publishing.manifest import count_classes, join_manifest, list_excluded
 from naflora_etl.publishing.provenance import publish_recipe, render_recipe
 from naflora_etl.publishing.report import render_report
+from naflora_etl.publishing.samples import draw_rows
 from naflora_etl.recipe import Recipe, ReleaseOptions
 
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
 CERTIFICATE = "servers.json"
 WRITERS = 18
 """Files besides the shards, for the progress line."""
+PLACE = ["image_key", "pack", "offset", "size_bytes"]
 
 
 def write_release(
@@ -74,13 +78,15 @@ def write_release(
         certificate=json.loads(folder.find("selection", CERTIFICATE) or b"null"),
     )
     pairs = make_contact_sheet(given["images"], contents.manifest, packs, options.contact_sheet)
+    reading = read_sample(given["images"], contents.manifest, packs, options.audit_sample)
+    page = render_report(contents, pairs, reading)
     shards = sorted(set(given["shards"]["shard"].to_pylist()))
     files = ReleaseFiles(folder, len(shards) + WRITERS, progress)
     for shard in shards:
         files.take("shards", shard)
     _write_tables(files, contents)
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
-    files.write("report.html", "report", lambda stream: stream.write(render_report(contents, pairs).encode()))
+    files.write("report.html", "report", lambda stream: stream.write(page.encode()))
     _write_descriptions(files, contents, list_downloads(given["harvest"]))
     sums = render_sums({name: row["sha256"] for name, row in files.rows.items()})
     files.write(SUMS, "checksums", lambda stream: stream.write(sums))
@@ -111,6 +117,23 @@ def _write_descriptions(files: ReleaseFiles, contents: Contents, downloads: tupl
     files.write(CROISSANT, "metadata", lambda stream: stream.write(croissant))
     files.write(DATAPACKAGE, "metadata", lambda stream: stream.write(package))
     files.write(CITATION, "metadata", lambda stream: stream.write(render_cff(contents)))
+
+
+def read_sample(images: pa.Table, manifest: pa.Table, packs: Packs, count: int) -> dict[str, Any] | None:
+    """Return what an independent reader read on `count` images drawn by their keys; None where there is no reader."""
+    if not count or not has_tesseract():
+        return None
+    places = {place["image_key"]: place for place in images.select(PLACE).to_pylist()}
+
+    def sheets() -> Iterator[tuple[dict[str, Any], bytes]]:
+        for row in draw_rows(manifest, count, purpose="audit"):
+            place = places[row["image_key"]]
+            try:
+                yield row, packs.read(place["pack"], place["offset"], place["size_bytes"])
+            except (PackDamaged, OSError):  # shards has told of a damaged pack already
+                continue
+
+    return audit_sheets(sheets(), of=manifest.num_rows).figures
 
 
 class ReleaseFiles:

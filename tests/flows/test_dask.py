@@ -47,6 +47,9 @@ redact = "none"
 size_px = 320
 images_per_slice = 12
 
+[release]
+audit_sample = 0
+
 [split]
 minimum = 3
 min_test = 1

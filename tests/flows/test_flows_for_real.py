@@ -37,6 +37,9 @@ size_px = 320
 detect_px = 320
 images_per_slice = 8
 
+[release]
+audit_sample = 0
+
 [split]
 minimum = 4
 

@@ -208,8 +208,10 @@ def test_bombs_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPat
         (b"\n <HTML><body>404", "This is HTML, not an image."),
         (b"not found", "This is text, not an image."),
         (b"\x00\x01\x02\xff", "This is of an unknown kind, not an image."),
+        (b"\x00\x00\x00\x18abcd\x00\x00", "This is of an unknown kind, not an image."),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00", "This is HEIF, AVIF or a film, not an image."),
     ],
-    ids=["empty", "html", "text", "binary"],
+    ids=["empty", "html", "text", "binary", "zeros within", "heif"],
 )
 def test_what_is_no_image_is_named(body: bytes, sentence: str) -> None:
     with pytest.raises(ImageFault) as fault:

@@ -87,7 +87,7 @@ def test_nothing_is_opened_when_nothing_is_to_be_covered() -> None:
 @pytest.mark.parametrize("redact", ["union", "craft"])
 def test_absent_weights_name_the_command(redact: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NAFLORA_MODELS", str(tmp_path))
-    with pytest.raises(Fault, match="`naflora models fetch` makes them"):
+    with pytest.raises(Fault, match="`naflora models fetch` brings them"):
         open_detector(ImagesOptions.model_validate({"redact": redact}))
     with pytest.raises(Fault, match="`naflora models fetch` brings them"):
         open_detector(ImagesOptions.model_validate({"redact": redact, "eight_bit": False}))

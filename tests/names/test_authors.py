@@ -17,6 +17,8 @@ from naflora_etl.names.authors import AGREE, author_similarity, same_authors
         ("Nutt. ex Torr. & A. Gray", "Torr. & A.Gray"),
         ("(Nutt. ex Torr. & A. Gray) Greene", "(Torr. & A.Gray) Greene"),
         ("Douglas ex J. Forbes", "Douglas ex J.Forbes"),
+        ("Nutt.ex S.Watson", "Nutt. ex S.Watson"),
+        ("Schrank in Moll", "Schrank.in Moll"),
         ("Hook. in Curtis", "Hook."),
         ("Thunb., 1784", "Thunb."),
         ("[Sm.] Hook.", "(Sm.) Hook."),

@@ -107,6 +107,20 @@ def lying_bomb() -> bytes:
     return bytes(body)
 
 
+def test_the_name_beside_what_it_was_taken_for(tmp_path: Path) -> None:
+    path = write(tmp_path, "name,accepted_name\nPinus balsamea,Abies balsamea\n")
+    assert read_name_list(path).names == ["Pinus balsamea"]
+    alone = write(tmp_path, "id,accepted_name,species\n1,Abies balsamea,balsamea\n")
+    assert read_name_list(alone).names == ["Abies balsamea"]
+
+
+def test_a_zip_of_nothing_holds_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({}))
+    with pytest.raises(Fault, match="holds no table"):
+        read_name_list(path)
+
+
 HTML = "<!DOCTYPE html>\n<html><body><table><tr><td>name</td></tr></table></body></html>"
 FAULTS: dict[str, tuple[str, str | bytes | Callable[[], bytes], str]] = {
     "empty": ("a.csv", b"", "is empty; a checklist needs a line of headings and rows under it."),

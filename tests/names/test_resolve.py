@@ -105,8 +105,9 @@ FOUND: Mapping[str, tuple[str, str | None, str, str, str, str]] = {
     "autonym that the backbone leaves out": ("Poa annua var. annua", "L.", "autonym", "accepted", "24", "24"),
     "autonym of a homonym": ("Abies alba var. alba", "Mill.", "autonym", "accepted", "1", "1"),
     "hyphen left out": ("Asplenium adiantumnigrum", "L.", "orthographic", "accepted", "31", "31"),
-    "diacritics": ("Isoëtes mülleri", "A. Braun", "exact_authors_normalised", "accepted", "32", "32"),
+    "diacritics": ("Isoëtes mülleri", "A. Braun", "orthographic", "accepted", "32", "32"),
     "capitals": ("ABIES BALSAMEA", None, "exact_authors_absent", "accepted", "3", "3"),
+    "an epithet in capitals": ("abies  BALSAMEA", None, "exact_authors_absent", "accepted", "3", "3"),
     "an epithet with a capital": ("Abies Balsamea (L.) Mill.", None, "exact_with_authors", "accepted", "3", "3"),
     "another ending": ("Abies balsameus", None, "orthographic", "accepted", "3", "3"),
     "-i for -ii, whoever the authors are": ("Poa schrankii", "Nobody", "orthographic", "accepted", "33", "33"),
@@ -236,6 +237,26 @@ def test_varieties_may_be_set_aside_or_count_themselves() -> None:
     assert Resolver(backbone(), ranks=None).resolve("Poa", "L.").taxon_id == "22"
 
 
+@pytest.mark.parametrize("name", ["Poa NONSUCH", "Poa Nonsuch", "Poa an1nua", 'Poa "annua', "Poa 12", "Poa (annua)"])
+def test_what_is_no_authors_behind_a_genus_never_makes_it_a_genus(name: str) -> None:
+    verdict = Resolver(backbone(), ranks=None).resolve(name)
+    assert (verdict.issue, verdict.taxon_id, verdict.row) == ("NAME_NEEDS_REVIEW", None, None)
+
+
+def test_another_genus_wants_authors_that_agree() -> None:
+    resolver = Resolver(backbone())
+    assert resolver.resolve("Abiies balsamea", "(L.) Mill.").rule == "fuzzy_genus"
+    assert resolver.resolve("Abiies balsamea", "L.").issue == "NAME_NEEDS_REVIEW"
+
+
+def test_diacritics_that_the_backbone_has_itself_are_no_variant() -> None:
+    table = backbone()
+    names = [(name or "").replace("Isoetes", "Isoëtes") for name in table["taxon_name"].to_pylist()]
+    table = table.set_column(table.column_names.index("taxon_name"), "taxon_name", pa.array(names))
+    name = next(name for name in names if name.startswith("Isoëtes"))
+    assert Resolver(table).resolve(name).rule == "exact_authors_absent"
+
+
 def test_every_accepted_name_is_itself() -> None:
     table = backbone()
     resolver = Resolver(table, ranks=("Species", "Variety", "Genus"))
@@ -255,3 +276,4 @@ def test_the_order_of_the_backbone_does_not_matter() -> None:
             again.plant_name_id,
             again.issue,
         )
+        assert one.describe(verdict.alternatives) == other.describe(again.alternatives)

@@ -48,3 +48,8 @@ def test_persons_in_the_genitive() -> None:
 def test_letters_as_the_code_has_them() -> None:
     assert plain_letters("Döringia Isoëtes O'Kane") == "Doeringia Isoetes O'Kane"
     assert fold_word("Adiantum-Nigrum") == "adiantumnigrum"
+
+
+def test_cyrillic_letters_in_a_latin_word_are_what_they_look_like() -> None:
+    assert fold_word("caespitos\u0430") == "caespitosa"
+    assert fold_word("\u0430\u043b\u044c\u0431\u0430") == ""

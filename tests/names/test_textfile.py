@@ -51,6 +51,7 @@ ROWS = {
     "quoted": ('"a, x",b,"c ""y"""', [["a, x", "b", 'c "y"']]),
     "spaces about the cells": (' a , "b" ,c', [["a", "b", "c"]]),
     "over two lines": ('a,"b\nb",c', [["a", "b\nb", "c"]]),
+    "over two lines, the second as wide as a row": ('"a\nb",c,d\ne,f,g', [["a\nb", "c", "d"], ["e", "f", "g"]]),
     "inches": ('a,5" wide,c', [["a", '5" wide', "c"]]),
     "inches in a quoted cell": ('a,"5" wide",c', [["a", '5" wide', "c"]]),
     "too few": ("a,b", [None]),

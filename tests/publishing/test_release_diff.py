@@ -93,6 +93,13 @@ def test_the_command_writes_the_rows_that_changed_and_no_others(
     assert changes.num_rows == 1 and pc.all(changes["withdrawn"]).as_py()
 
 
+def test_a_subset_that_has_no_version_is_named_without(release: Path, newer: Callable[[Change], Path]) -> None:
+    subset = newer(CASES["one fewer"][0])
+    (subset / "recipe.json").unlink()
+    told = CliRunner().invoke(main, ["diff", str(release), str(subset)])
+    assert told.output.startswith("# newer after small 0.1.0\n"), told.output
+
+
 @pytest.mark.parametrize(
     ("break_it", "sentence"),
     [

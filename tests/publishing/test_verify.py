@@ -119,6 +119,13 @@ def test_lost_added_and_cut_files_are_found(copy_release: CopyRelease, change: s
     assert expected in told(folder)
 
 
+@pytest.mark.parametrize("name", ["recipe.json", "manifest.parquet", "classes.parquet", "train_metadata.json"])
+def test_a_lost_document_is_named_and_no_crash(copy_release: CopyRelease, name: str) -> None:
+    folder = copy_release()
+    (folder / name).unlink()
+    assert told(folder) == f"{name}: it is missing; take the file anew from where the release came from."
+
+
 # promises that checksums alone do not keep
 
 
@@ -138,6 +145,8 @@ BROKEN_TABLES: dict[str, tuple[str, str, Callable[[list[Any]], list[Any]], str]]
     "a class was renamed": ("classes", "taxon_name", lambda v: ["Acer album", *v[1:]], "class 0 is "),
     "a class counts wrongly": ("classes", "images_test", lambda v: [9, *v[1:]], "class 0 has 9 images in test"),
     "a part is unknown": ("manifest", "part", lambda v: ["dev", *v[1:]], "are not one of train, test"),
+    "images changed sides": ("manifest", "part", lambda v: ["test" if part == "train" else "train" for part in v],
+                             "images whose part is not that of their shard: 10"),
     "an image was relabelled": ("manifest", "class_id", lambda v: [v[1], *v[1:]], "its class_id is 2"),
     "a key is no key": ("manifest", "image_key", lambda v: ["../../etc", *v[1:]], "do not match"),
 }  # fmt: skip

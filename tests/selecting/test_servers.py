@@ -91,6 +91,18 @@ FAULTS = {
         dict(servers=2, require=["big"], exclude=["big"]),
         'The server "big" is both required and excluded; take it out of one of the two lists.',
     ),
+    "required but nowhere, and nothing is like it": (
+        dict(servers=2, require=["zzz.org"]),
+        'The required server "zzz.org" has no clean image; nor has any server with a name like it.',
+    ),
+    "more species to give up than there are": (
+        dict(servers=2, prefer=["left"], within=5.0),
+        "Of the species 5 cannot be given up; it is a share, from 0 to 1.",
+    ),
+    "no number to give up": (
+        dict(servers=2, prefer=["left"], within=float("nan")),
+        "Of the species nan cannot be given up; it is a share, from 0 to 1.",
+    ),
     "more required than allowed": (
         dict(servers=1, require=["big", "left"]),
         "2 servers are required, but at most 1 may be chosen; allow more.",

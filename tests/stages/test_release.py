@@ -107,6 +107,11 @@ def test_the_report_needs_nothing_but_itself(world: SmallWorld) -> None:
     assert "MO|&lt;b&gt;" in page
     assert not re.search(r"<script|<link|@import|url\(http|src=\"(?!data:)", page)
     assert page.count('src="data:image/jpeg;base64,') == 2 * 6, "six images had a thumbnail from before"
+    apart = page[page.index("<h2>Train and test apart"):page.index("<h2>Before and after")]
+    for sentence in ("no file, no specimen, no gathering", "pictures of one species that look the same, 4 bits of 64"):
+        assert sentence in apart
+    shares = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in re.findall(r"<tr>.*?</tr>", apart)][-3:]
+    assert sum(int(train) for train, _, _, _ in shares) == 7 and sum(int(test) for _, _, test, _ in shares) == 3
     for sentence in ("The server has no such image", "No name of the backbone is like it", "SPARE_NOT_NEEDED"):
         assert sentence in page
 
