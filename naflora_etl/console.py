@@ -45,9 +45,7 @@ class Naflora(click.Group):
         except Fault as fault:
             raise click.ClickException(str(fault)) from fault
         except (KeyboardInterrupt, click.Abort):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # once more would only spoil the end
-            click.echo(STOPPED, err=True)
-            ctx.exit(130)
+            _stop(ctx)
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(0)
@@ -55,6 +53,11 @@ class Naflora(click.Group):
             if sentence := _told(error):
                 raise click.ClickException(sentence) from error
             raise
+        except BaseException as error:
+            # what an event loop makes of an interruption that meets it at its very end; by name, for `asyncio` is slow
+            if type(error).__name__ != "CancelledError":
+                raise
+            _stop(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -71,8 +74,27 @@ def _told(error: OSError) -> str | None:
     return tell_error(error)
 
 
+def _stop(ctx: click.Context) -> None:
+    """Say that all is well, and end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once more would only spoil the end
+    _hush()
+    click.echo(STOPPED, err=True)
+    ctx.exit(130)
+
+
+def _hush() -> None:
+    """Keep an event loop that was hit while it opened or closed from complaining when it is thrown away."""
+    import logging
+    import warnings
+
+    sys.unraisablehook = lambda _: None
+    warnings.simplefilter("ignore", RuntimeWarning)
+    logging.getLogger("asyncio").disabled = True
+
+
 def _interrupt(number: int, frame: object) -> None:
     """Take a request to end as Ctrl-C is taken: where work is asynchronous, it is cancelled in good order."""
+    _hush()
     if callable(signal.getsignal(signal.SIGINT)):
         signal.raise_signal(signal.SIGINT)
     else:  # a job in the background, for which Ctrl-C is switched off

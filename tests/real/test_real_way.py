@@ -146,7 +146,7 @@ def test_real_sheets_go_the_whole_way(benchmark: ModuleType, tmp_path: Path) -> 
     assert benchmark.build(DATA.parent, tmp_path, port=PORT, limit=SHEETS).returncode == 0
     work, release = tmp_path / "data", tmp_path / "data/release"
     funnel = funnel_of(work)
-    assert funnel["records"] == (SHEETS, {"NO_RECORDS": 16_232})
+    assert funnel["records"] == (SHEETS, {"NO_RECORDS": 16_225})
     for stage in ("selection", "images", "split", "shards"):
         assert funnel[stage] == (SHEETS, {}), stage
     assert verify_release(release) == []
