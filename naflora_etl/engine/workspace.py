@@ -68,7 +68,12 @@ class Workspace:
 
     def exists(self, path: str) -> bool:
         """Return whether `path` is there."""
-        return bool(self.fs.exists(self.at(path)))
+        # fsspec's own exists() takes any error for a no, an interruption too
+        try:
+            self.fs.info(self.at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def size(self, path: str) -> int:
         """Return the size of a file in bytes."""
@@ -76,14 +81,14 @@ class Workspace:
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder, sorted; unfinished writes left out; none when it is not there."""
-        if not self.fs.exists(self.at(folder)):
+        if not self.exists(folder):
             return []
         found = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in self.fs.ls(self.at(folder), detail=False))
         return sorted(name for name in found if not name.startswith(UNFINISHED))
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes of a folder's files in bytes by name; none when it is not there."""
-        if not self.fs.exists(self.at(folder)):
+        if not self.exists(folder):
             return {}
         entries = self.fs.ls(self.at(folder), detail=True)
         found = {entry["name"].rsplit("/", 1)[-1]: int(entry["size"]) for entry in entries if entry["type"] == "file"}
@@ -126,7 +131,7 @@ class Workspace:
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all in it; nothing happens when it is not there."""
-        if self.fs.exists(self.at(path)):
+        if self.exists(path):
             with telling(self.at(path)):
                 self.fs.rm(self.at(path), recursive=True)
 

@@ -121,3 +121,18 @@ def test_a_second_build_is_kept_out(tmp_path: Path) -> None:
         Workspace(str(tmp_path)).locked(),
     ):
         pass
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, PermissionError], ids=lambda error: error.__name__)
+def test_what_interrupts_a_look_is_no_answer(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fsspec's own exists() would answer that nothing is there, and a build would go on as if it were lost."""
+    workspace = Workspace(str(tmp_path))
+
+    def interrupted(path: str) -> None:
+        raise error
+
+    monkeypatch.setattr(workspace.fs, "info", interrupted)
+    with pytest.raises(error):
+        workspace.exists("tables/taxa/receipt.json")
