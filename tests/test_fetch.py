@@ -316,6 +316,7 @@ def test_files_instead_of_tars(host: Host, tmp_path: Path) -> None:
     assert "holds images made with output files, not webdataset" in told
 
 
+@pytest.mark.slow
 def test_a_host_is_asked_by_its_manners(host: Host, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(f'[http]\ncontact = "me@example.org"\nhosts."127.0.0.1:{host.port}" = {{ concurrency = 1 }}\n')

@@ -98,6 +98,7 @@ def texts_in(folder: Path) -> Iterator[tuple[Path, bytes]]:
                 yield path, json.dumps(read_parquet(path).to_pylist(), default=str).encode()
 
 
+@pytest.mark.slow
 def test_a_download_gives_the_same_images_as_the_search(tmp_path: Path, options: SandboxOptions) -> None:
     searched = write_recipe(tmp_path / "search", options, 'gbif = "search"')
     downloaded = write_recipe(tmp_path / "download", options, "gbif_search_taxa = 3")
@@ -137,6 +138,7 @@ def _check_citations(release: Path, manifest: pa.Table) -> None:
     assert CliRunner().invoke(main, ["verify", str(release)]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_killed_while_waiting_the_next_build_goes_on_with_the_same_key(tmp_path: Path, options: SandboxOptions) -> None:
     recipe = write_recipe(tmp_path, options, 'gbif = "download"')
     work, before = tmp_path / "work", posts(options)
@@ -163,6 +165,7 @@ def _noted(work: Path) -> dict[str, Any]:
     return {}
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_waited_for(tmp_path: Path, options: SandboxOptions) -> None:
     predicate = {"type": "equals", "key": "TAXON_KEY", "value": "none"}
     body = {"format": "DWCA", "checklistKey": "7ddf754f-d193-4cc9-b351-99906754a03b", "predicate": predicate}

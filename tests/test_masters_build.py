@@ -73,6 +73,7 @@ def build(folder: Path, knobs: str) -> Workspace:
     return Workspace(str(work))
 
 
+@pytest.mark.slow
 def test_with_masters_nobody_is_asked_again(sandbox: None, tmp_path: Path) -> None:
     workspace = build(tmp_path, FIRST)
     images = Receipts(workspace).table("images").to_pylist()

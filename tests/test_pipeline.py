@@ -89,6 +89,7 @@ def test_any_key_of_the_manifest_tells_its_whole_life(built: Workspace) -> None:
         assert {"records", "selection", "images", "split", "shards"} <= stages
 
 
+@pytest.mark.slow
 def test_a_workspace_elsewhere_publishes_the_same_bytes(built: Workspace, tmp_path: Path) -> None:
     elsewhere = Workspace(f"memory://{tmp_path.name}")
     build(elsewhere, tmp_path)

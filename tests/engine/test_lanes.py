@@ -166,6 +166,7 @@ def test_a_child_of_a_fork_holds_nothing_of_its_parents(tmp_path: Path) -> None:
 # the breaker
 
 
+@pytest.mark.slow
 def test_a_host_that_keeps_failing_is_left_alone_and_probed_by_one(server: RawServer) -> None:
     who = client(server, tries=5)
     urls = [f"{server.url('/unwell')}?{number}" for number in range(60)]
@@ -202,6 +203,7 @@ def put_to_rest(seconds: float) -> Callable[[HostState], None]:
     return change
 
 
+@pytest.mark.slow
 def test_a_port_where_nobody_listens_is_soon_left_alone() -> None:
     who = make_client("127.0.0.1", tries=5, deadline_s=60)
     answers = ask(who, *[f"http://127.0.0.1:1/{number}" for number in range(40)])
