@@ -95,8 +95,13 @@ def compare_releases(old: Path, new: Path) -> Difference:
 
     Raises Fault when there is no release at either path.
     """
-    told_old, was = _read(old)
-    told_new, now = _read(new)
+    return compare_manifests(*read_release(old), *read_release(new))
+
+
+def compare_manifests(
+    told_old: Mapping[str, Any], was: pa.Table, told_new: Mapping[str, Any], now: pa.Table
+) -> Difference:
+    """Return what changed from the manifest `was` to `now`, which have COLUMNS; told: name, version and images."""
     changes = query_tables(CHANGES, old=was, new=now)
     names_old, names_new = _names(was), _names(now)
     renames = query_tables(
@@ -117,7 +122,8 @@ def compare_releases(old: Path, new: Path) -> Difference:
     )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], pa.Table]:
+def read_release(path: Path) -> tuple[dict[str, Any], pa.Table]:
+    """Return what a release is called, and its manifest's COLUMNS; raises Fault when there is none at `path`."""
     parcel = open_parcel(path)
     try:
         if MANIFEST not in parcel.sizes:
