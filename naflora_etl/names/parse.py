@@ -7,6 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from naflora_etl.names.qualifiers import split_qualifier
 from naflora_etl.names.ranks import ABOVE_SPECIES, MARKERS
 from naflora_etl.names.ranks import RANKS as RANKS
 from naflora_etl.names.ranks import rank_mark as rank_mark
@@ -19,7 +20,8 @@ _SMALL_WORDS = (
     "ex in et and und y non nec not de del dela della delle dello degli den der des di do dos du da la las le les los "
     "lo van von vom zu zum zur ten ter af av fil f auct auctt auctorum sensu sec hort nom nomen pro emend ined apud "
     "mihi nob anon or with of al bis sine comb stat orth sphalm err typ s l str st cv grex hybrid hybr cf aff nr "
-    "complex group agg serotype serovar strain clone vel parte fide vide"
+    "complex group agg aggr aggreg aggregate coll species serotype serovar strain clone vel parte fide vide "
+    "secundum quoad ht excl ms sens lato stricto amplo"
 )
 _NOT_EPITHETS = frozenset(_SMALL_WORDS.split())
 _NO_WORDS = (
@@ -33,7 +35,6 @@ _NO_PLANT = re.compile(
     r"\b(?:\w*virus(?:es)?|viroid|\w*phages?|plasmids?|prions?|phytoplasma|bacterium|symbiont|satellite|rna|dna)\b",
     re.IGNORECASE,
 )
-_MISAPPLIED = re.compile(r"^\(?(?:auct|auctt|auctorum|sensu(?!\s+(?:lato|stricto|amplo)\b))\b")
 
 _GENUS = re.compile(r"[A-ZÀ-ÖØ-ÞŒ][a-zß-öø-ÿœ]+(?:-[A-Za-zÀ-ÖØ-öø-ÿœ]+)*\??")
 _EPITHET = re.compile(r"(?:st\.-)?[a-zß-öø-ÿœ]+(?:[-'’][a-zß-öø-ÿœ]{2,}|[a-zß-öø-ÿœ])(?:[-'’][a-zß-öø-ÿœ]+)*")
@@ -73,7 +74,7 @@ class ParsedName:
     parents: tuple[str, ...] = ()
     """The other parents of a formula, canonical; empty where the formula breaks off."""
     qualifier: str | None = None
-    """Why the name is not meant plainly: cf., aff., ?, sp., auct."""
+    """Why the name is not meant plainly: cf., aff., ?, sp., and those of qualifiers.py: auct., agg., s.l. ..."""
     cultivar: str | None = None
     reason: str | None = None
 
@@ -107,7 +108,8 @@ def parse_name(text: str, authorship: str | None = None) -> ParsedName:
     Never raises: what is no name comes back with a `reason`. Text all in one case is read as if properly written.
     """
     authorship = authorship.strip() if authorship else None
-    plain = _PLAIN.fullmatch(text) if not (authorship and _MISAPPLIED.match(authorship)) else None
+    authorship, told = split_qualifier(authorship)
+    plain = _PLAIN.fullmatch(text) if told is None else None
     if plain and plain[2] not in _NOT_EPITHETS and plain[2] not in _NO_SPECIES and plain[1] not in _NO_GENUS:
         rank = RANKS[plain[3]] if plain[3] else "Species"
         return ParsedName(plain[1], False, plain[2], False, plain[3], plain[4], authorship or None, rank)
@@ -117,9 +119,10 @@ def parse_name(text: str, authorship: str | None = None) -> ParsedName:
     if _NO_PLANT.search(cleaned):
         return ParsedName(reason="it names no plant")
     parsed = _read_genus(cleaned.split(), one_case=text.upper() == text)
-    authors = authorship or parsed.authorship
-    qualifier = parsed.qualifier or ("auct." if authors and _MISAPPLIED.match(authors) else None)
-    return _put(parsed, authorship=authors, qualifier=qualifier, cultivar=cultivar)
+    authors, behind = split_qualifier(parsed.authorship)
+    return _put(
+        parsed, authorship=authorship or authors, qualifier=parsed.qualifier or told or behind, cultivar=cultivar
+    )
 
 
 def _clean(text: str) -> tuple[str, str | None]:

@@ -8,10 +8,11 @@ from typing import Literal
 
 import pyarrow as pa
 
-from naflora_etl.names.homonyms import Choice
+from naflora_etl.names.homonyms import Choice, in_order
 from naflora_etl.names.index import BackboneIndex
 from naflora_etl.names.overrides import DROP, Override, Overrides
 from naflora_etl.names.parse import ParsedName, parse_name
+from naflora_etl.names.qualifiers import GARDENS, MISAPPLIED, split_qualifier
 from naflora_etl.names.search import Found, Homonyms, MatchType, Search
 from naflora_etl.names.spelling import fold_word
 
@@ -43,7 +44,7 @@ class Verdict:
     """One name out of rules.RULES."""
     author_similarity: float | None = None
     alternatives: tuple[int, ...] = ()
-    """Rows that were not taken: homonyms, or the likest names of one that was not found."""
+    """Rows that were not taken: homonyms, the likest of one not found, a doubtful name without its doubt."""
     override: str | None = None
     """Who decided, and why."""
 
@@ -120,7 +121,8 @@ class Resolver:
         refusal = self._refusal(name)
         if refusal:
             issue, verdict = refusal
-            return Verdict(None if name.reason else canonical, issue=issue, verdict=verdict)
+            meant = self._rows_of(name)[:MOST_ALTERNATIVES] if name.qualifier and name.epithet else ()
+            return Verdict(None if name.reason else canonical, issue=issue, verdict=verdict, alternatives=meant)
         search = Search(
             self._index, name, canonical, family, self._fuzzy_similarity, self._homonyms, self._falls_back, text
         )
@@ -154,7 +156,20 @@ class Resolver:
         wanted = self._ranks is None or (name.rank or "") in self._ranks
         if name.qualifier == "sp." or (name.epithet is None and not (wanted and name.rank == "Genus")):
             return "RANK_NOT_WANTED", "rank"
+        if name.qualifier == MISAPPLIED:
+            return "NAME_MISAPPLIED", "misapplied"
+        if name.qualifier == GARDENS and self._is_of_gardens(name):
+            return None
         return ("NAME_DOUBTFUL", "doubtful") if name.qualifier else None
+
+    def _rows_of(self, name: ParsedName) -> tuple[int, ...]:
+        words = fold_word(name.genus), fold_word(name.epithet or ""), fold_word(name.infraspecific or "")
+        return tuple(in_order(self._index, self._index.find(*words)))
+
+    def _is_of_gardens(self, name: ParsedName) -> bool:
+        """Say whether the backbone itself has the name as one of gardeners."""
+        cited = (self._index.text(row, "taxon_authors") for row in self._rows_of(name))
+        return any(split_qualifier(authors)[1] == GARDENS for authors in cited)
 
     def _conclude(self, canonical: str | None, found: Found, override: str | None = None) -> Verdict:
         """Return the verdict: follow the row that was found to the taxon that counts, or say why there is none."""

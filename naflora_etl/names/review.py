@@ -14,7 +14,7 @@ from naflora_etl.names.overrides import read_overrides
 from naflora_etl.names.resolve import MOST_ALTERNATIVES, Verdict
 from naflora_etl.names.rules import FLAGGED
 
-_OPEN = frozenset(("ambiguous", "review", "unresolved"))
+_OPEN = frozenset(("ambiguous", "review", "unresolved", "doubtful"))
 _OWN = ("name", "authors", "accepted_id", "who", "why", "rows", "verdict", "rule", "matched_name", "matched_id")
 
 
@@ -26,6 +26,8 @@ def is_doubtful(verdict: Verdict) -> bool:
     if verdict.verdict in _OPEN:
         # a genus or a tribe that the backbone lacks is nobody's doubt
         return verdict.verdict != "unresolved" or " " in (verdict.canonical_name or "")
+    if verdict.verdict == "misapplied":
+        return verdict.row is None  # it is the list that says so, and only a person knows what was meant
     if verdict.rule == "orthographic":
         return verdict.author_similarity is not None and verdict.author_similarity < AGREE
     if verdict.rule not in FLAGGED:

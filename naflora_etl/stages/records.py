@@ -161,6 +161,7 @@ STAGE = Stage(
     reads=("harvest", "taxa", "wcvp"),
     run=unify_records,
     uses=("blobs", "progress"),
+    version=2,
     accounts_for="taxon_id",
     accounts_from="taxa",
     also=("taxa", "harvest"),

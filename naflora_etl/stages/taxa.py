@@ -78,7 +78,7 @@ STAGE = Stage(
     "taxa",
     reads=("checklist", "wcvp"),
     run=resolve_checklist,
-    version=2,
+    version=3,
     accounts_for="checklist_key",
     files=lambda options: (options.overrides,) if options.overrides else (),
 )

@@ -135,7 +135,7 @@ def test_a_formula_of_parents_is_told_from_a_named_hybrid(written: str) -> None:
         "Carex alba var. 3 Scop.": "var.",
         "Carex alba Scop. var.": None,
         "Carex alba Scop. orth. var. subsp. nigra (L.) Scop.": None,
-        "Carex alba sensu lato": None,
+        "Carex alba sensu lato": "s.l.",
         "Carex alba Scop.": None,
     }.items(),
 )

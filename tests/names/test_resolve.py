@@ -143,7 +143,13 @@ SET_ASIDE: Mapping[str, tuple[str, str | None, str, str]] = {
     "not a name": ("42 plants", None, "NAME_UNPARSABLE", "unreadable"),
     "formula": ("Abies alba × Abies balsamea", None, "NAME_IS_HYBRID_FORMULA", "formula"),
     "cf.": ("Abies cf. alba", "Mill.", "NAME_DOUBTFUL", "doubtful"),
-    "misapplied by its authors": ("Abies alba", "auct. non Mill.", "NAME_DOUBTFUL", "doubtful"),
+    "misapplied by its authors": ("Abies alba", "auct. non Mill.", "NAME_MISAPPLIED", "misapplied"),
+    "misapplied by one author": ("Abies balsamea sensu Small, non (L.) Mill.", None, "NAME_MISAPPLIED", "misapplied"),
+    "an aggregate": ("Abies balsamea agg.", None, "NAME_DOUBTFUL", "doubtful"),
+    "a wider sense": ("Abies balsamea (L.) Mill. s.l.", None, "NAME_DOUBTFUL", "doubtful"),
+    "a part of it": ("Abies balsamea", "(L.) Mill., p.p.", "NAME_DOUBTFUL", "doubtful"),
+    "a name of gardens": ("Abies balsamea hort.", None, "NAME_DOUBTFUL", "doubtful"),
+    "a name that the list calls nude": ("Abies balsamea nom. nud.", None, "NAME_DOUBTFUL", "doubtful"),
     "family": ("Poaceae", "Barnhart", "RANK_NOT_WANTED", "rank"),
     "genus": ("Poa", "L.", "RANK_NOT_WANTED", "rank"),
     "a genus and sp.": ("Poa sp.", None, "RANK_NOT_WANTED", "rank"),
@@ -175,6 +181,22 @@ def test_set_aside(resolver: Resolver, name: str, authors: str | None, issue: st
     verdict = resolver.resolve(name, authors)
     assert (verdict.issue, verdict.verdict, verdict.taxon_id) == (issue, outcome, None)
     assert issue in ISSUES
+
+
+def test_a_qualified_name_lists_what_it_would_be_without_the_doubt(resolver: Resolver) -> None:
+    meant = [resolver.resolve(name).alternatives for name in ("Abies balsamea agg.", "Abies cf. balsamea")]
+    assert [resolver.describe(rows) for rows in meant] == ["Abies balsamea (L.) Mill. [3]"] * 2
+
+
+@pytest.mark.parametrize("name", ["Abies balsamea (L.) Mill. s.str.", "Abies balsamea (L.) Mill., nom. cons."])
+def test_a_narrow_sense_and_a_good_note_mean_the_name_itself(resolver: Resolver, name: str) -> None:
+    verdict = resolver.resolve(name)
+    assert (verdict.rule, verdict.taxon_id) == ("exact_with_authors", "3")
+
+
+def test_gardeners_names_are_found_where_the_backbone_has_them() -> None:
+    resolver = Resolver(backbone("1||Abies||viridis|||hort.|Accepted|1"))
+    assert resolver.resolve("Abies viridis Hort.").taxon_id == "1"
 
 
 def test_what_was_not_taken_is_listed(resolver: Resolver) -> None:
