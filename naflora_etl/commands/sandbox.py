@@ -49,3 +49,24 @@ def serve_sandbox(given: Path | None, **options: int) -> None:
             raise Fault(f"{given} cannot be written ({error.strerror}); choose another folder.") from None
         click.echo(f"{files.checklist_path}\n{files.wcvp_path}")
     run_sandbox(chosen, announce=click.echo)
+
+
+@sandbox.command("archive")
+@click.option("--records", type=click.IntRange(min=1), required=True, help="Images in all, both aggregators together.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A .zip, or the name of a folder.")
+@click.option("--species", type=click.IntRange(12, 100_000), default=15_501, show_default=True, help="Species shown.")
+@click.option("--seed", default=1, show_default=True, help="The same seed writes the same bytes.")
+def write_sandbox_archive(records: int, out: Path, species: int, seed: int) -> None:
+    """Write Darwin Core archives of any size, up to NAFlora's 8,800,000 images and beyond.
+
+    GBIF's download and iDigBio's of the same herbaria, a quarter of the specimens in both, a few rows broken as real
+    ones are; beside them the truth, names, and a recipe that builds records from them.
+    """
+    from naflora_etl.sandbox.mass_archive import write_mass
+
+    try:
+        files = write_mass(out, records, species=species, seed=seed)
+    except OSError as error:
+        raise Fault(f"{error.filename or out} cannot be written ({error.strerror}); choose another --out.") from None
+    for path in (files.gbif, files.idigbio, files.truth, files.recipe):
+        click.echo(str(path))
