@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 
 from naflora_etl.engine.build import Mapper, Site, build_stage, map_here
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.receipts import Receipt
+from naflora_etl.engine.receipts import Receipt, Receipts
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.workspace import Workspace
+from naflora_etl.publishing.checksums import NAME as SUMS
+from naflora_etl.publishing.checksums import parse_sums
+from naflora_etl.publishing.lock import Lock, check_files, check_stage
 from naflora_etl.recipe import Recipe
 from naflora_etl.stages import given, harvest, images, records, release, selection, shards, split, taxa
 
@@ -54,3 +57,17 @@ def build_recipe(
     with workspace.locked():
         site = Site(workspace, recipe, mapper, tell)
         return [build(stage, site) for stage in stages_until(until)]
+
+
+def building_locked(lock: Lock) -> Callable[[Stage, Site], Receipt]:
+    """Return a `build` for build_recipe that raises Fault as soon as a table or file is not the one the lock names."""
+
+    def build(stage: Stage, site: Site) -> Receipt:
+        receipt = build_stage(stage, site)
+        if stage.name == release.STAGE.name:
+            check_files(lock, parse_sums(site.workspace.read(f"release/{SUMS}")))
+        else:
+            check_stage(lock, stage.name, Receipts(site.workspace).table(stage.name))
+        return receipt
+
+    return build

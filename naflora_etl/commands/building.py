@@ -24,19 +24,27 @@ LONGEST_VALUE = 200
 @click.command()
 @recipe_argument
 @click.option("--until", metavar="STAGE", help="Stop after this stage (taxa, harvest, records, ... release).")
+@click.option("--locked", metavar="LOCK", type=click.Path(path_type=Path), help="Make the bytes of this release again.")
 @work_option
 @json_option
-def build(recipe: Path, until: str | None, work: str | None, as_json: bool) -> None:
+def build(recipe: Path, until: str | None, locked: Path | None, work: str | None, as_json: bool) -> None:
     """Build RECIPE, a .toml, along the whole path.
 
-    What is up to date is left as it is; what was interrupted goes on where it stopped.
+    What is up to date is left as it is; what was interrupted goes on where it stopped. LOCK is a release, its tarball
+    or its lock.json: what differs from it is refused and named, before anybody is asked where that can be known.
     """
-    from naflora_etl.pipeline import build_recipe, stages_until
+    from naflora_etl.engine.build import build_stage
+    from naflora_etl.pipeline import build_recipe, building_locked, stages_until
+    from naflora_etl.publishing.lock import check_ready, read_lock
 
     stages_until(until)
     receipts: list[Receipt] = []
+    lock = read_lock(locked) if locked else None
     with at_work(recipe, work) as (ready, workspace), watching(quiet=as_json):
-        receipts = build_recipe(ready, workspace, until=until, tell=say_nothing if as_json else tell)
+        if lock is not None:
+            check_ready(lock, ready)
+        how = building_locked(lock) if lock else build_stage
+        receipts = build_recipe(ready, workspace, until=until, tell=say_nothing if as_json else tell, build=how)
     if as_json:
         click.echo(json.dumps([as_json_values(receipt) for receipt in receipts], indent=2))
     elif until is None:

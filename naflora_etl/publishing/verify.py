@@ -33,7 +33,7 @@ TABLES = ("manifest", "classes", "excluded")
 DOCUMENTS = (
     "README.md", "report.html", "recipe.json", "attribution.csv", "train_metadata.json", "test_metadata.json",
     "sample_submission.csv", "croissant.json", "datapackage.json", "CITATION.cff", "derived_dataset.json",
-    "citations.bib", "citations.json", "ACKNOWLEDGEMENTS.txt",
+    "citations.bib", "citations.json", "ACKNOWLEDGEMENTS.txt", "lock.json",
 )  # fmt: skip
 SHARD_COLUMNS = ["image_key", "offset", "length_bytes", "sha256", "width_px", "height_px", "class_id", "taxon_name",
                  "specimen_key"]  # fmt: skip

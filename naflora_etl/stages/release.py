@@ -38,6 +38,8 @@ from naflora_etl.publishing.derived import NAME as DERIVED
 from naflora_etl.publishing.derived import Download, list_downloads, render_derived_dataset
 from naflora_etl.publishing.funnel import count_funnel, count_hosts
 from naflora_etl.publishing.kaggle import write_sample_submission, write_test_metadata, write_train_metadata
+from naflora_etl.publishing.lock import NAME as LOCK
+from naflora_etl.publishing.lock import render_lock
 from naflora_etl.publishing.manifest import count_classes, join_manifest, list_excluded
 from naflora_etl.publishing.provenance import publish_recipe, render_recipe
 from naflora_etl.publishing.report import render_report
@@ -46,7 +48,7 @@ from naflora_etl.recipe import Recipe, ReleaseOptions
 
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
 CERTIFICATE = "servers.json"
-WRITERS = 18
+WRITERS = 19
 """Files besides the shards, for the progress line."""
 PLACE = ["image_key", "pack", "offset", "size_bytes"]
 
@@ -88,6 +90,9 @@ def write_release(
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
     files.write("report.html", "report", lambda stream: stream.write(page.encode()))
     _write_descriptions(files, contents, list_downloads(given["harvest"]))
+    sums_so_far = {name: row["sha256"] for name, row in files.rows.items()}
+    lock = render_lock(recipe, tables.whole, list_downloads(given["harvest"]), sums_so_far)
+    files.write(LOCK, "metadata", lambda stream: stream.write(lock))
     sums = render_sums({name: row["sha256"] for name, row in files.rows.items()})
     files.write(SUMS, "checksums", lambda stream: stream.write(sums))
     rows = [files.rows[name] for name in sorted(files.rows)]

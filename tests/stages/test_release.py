@@ -18,7 +18,7 @@ from naflora_etl.engine.tables import read_parquet
 FILES = [
     "ACKNOWLEDGEMENTS.txt", "CITATION.cff", "README.md", "SHA256SUMS", "attribution.csv", "citations.bib",
     "citations.json", "classes.parquet", "croissant.json", "datapackage.json", "derived_dataset.json",
-    "excluded.parquet", "manifest.parquet", "recipe.json", "report.html", "sample_submission.csv",
+    "excluded.parquet", "lock.json", "manifest.parquet", "recipe.json", "report.html", "sample_submission.csv",
     "test-00000.tar", "test_metadata.json", "train-00000.tar",
     "train-00001.tar", "train_metadata.json",
 ]  # fmt: skip
@@ -126,6 +126,8 @@ def test_the_card_counts_and_computes(world: SmallWorld) -> None:
 
 
 def test_the_published_recipe_leaks_no_path_and_no_person(tmp_path: Path) -> None:
+    for name in ("flora.csv", "wcvp.zip"):
+        (tmp_path / name).write_text(name)
     world = make_world(
         tmp_path, checklist={"paths": ["flora.csv"]}, wcvp={"path": "wcvp.zip"}, http={"contact": "me@example.org"}
     )
