@@ -26,7 +26,14 @@ from naflora_etl.console import Naflora
 
 HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "From a recipe": (building.build, building.plan, building.status, hosts.hosts, building.why, building.list_knobs),
-    "A release": (releasing.release, releasing.verify, auditing.audit, releasing.diff, subsetting.subset),
+    "A release": (
+        releasing.release,
+        releasing.verify,
+        releasing.publish,
+        auditing.audit,
+        releasing.diff,
+        subsetting.subset,
+    ),
     "Learning": (learning.train, learning.evaluate, learning.score),
     "Names": (naming.match,),
     "Choosing": (choosing.servers,),

@@ -1,8 +1,9 @@
-"""release, verify, diff: what leaves the house."""
+"""release, verify, diff, publish: what leaves the house."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -77,3 +78,29 @@ def diff(old: Path, new: Path, out: Path | None, as_json: bool) -> None:
     if out is not None:
         write_changes(found, out)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else describe_difference(found), nl=as_json)
+
+
+@click.command()
+@click.argument("folder", metavar="RELEASE", type=click.Path(path_type=Path))
+@click.option("--to", required=True, metavar="PLACE", help="A folder, or s3://bucket/name-of-the-release.")
+@click.option("--single-writer", is_flag=True, help="Go on where the store lets a marker be written over.")
+@json_option
+def publish(folder: Path, to: str, single_writer: bool, as_json: bool) -> None:
+    """Bring a release to where its users find it.
+
+    RELEASE is a release folder, or the folder of its tarballs. Whatever is there already is not sent again, so a
+    publication that was interrupted goes on. PUBLISHED.json is written last, and never over another: without it there
+    is no release at PLACE. Credentials and endpoint of an S3 store come from the environment (AWS_PROFILE,
+    AWS_ENDPOINT_URL ...), as for every client of S3.
+    """
+    from naflora_etl.publishing.publish import publish_release
+    from naflora_etl.publishing.targets import open_target
+
+    with watching(quiet=as_json) as progress:
+        progress.begin("publish")
+        done = publish_release(folder, open_target(to), single_writer=single_writer, progress=progress)
+    if as_json:
+        click.echo(json.dumps(asdict(done), indent=2))
+        return
+    was = f"{done.sent:,} of them sent now" if done.sent else "all of them there already"
+    click.echo(f"Published: {done.where}, {done.files:,} files, {done.size_bytes:,} bytes, {was}.")
