@@ -41,6 +41,6 @@ lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check ".[flows]"
 	.venv-lock/bin/python -m pip freeze --exclude naflora-etl > requirements.lock
-	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 torchvision==0.28.0 ".[flows,learn,dev]"
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 torchvision==0.28.0 ".[flows,learn,clip,export,dev]"
 	.venv-lock/bin/python -m pip freeze --exclude naflora-etl | sed 's,+cpu$$,,' | grep -vxFf requirements.lock > requirements-test.lock
 	rm -rf .venv-lock

@@ -11,6 +11,7 @@ from naflora_etl import __version__
 from naflora_etl.commands import (
     auditing,
     building,
+    cabinet,
     choosing,
     fetching,
     hosts,
@@ -35,6 +36,7 @@ HEADINGS: dict[str, tuple[click.Command, ...]] = {
         subsetting.subset,
     ),
     "Learning": (learning.train, learning.evaluate, learning.score),
+    "At the cabinet": (cabinet.export, cabinet.identify_sheets),
     "Names": (naming.match,),
     "Choosing": (choosing.servers,),
     "Images": (fetching.fetch, redacting.redact),

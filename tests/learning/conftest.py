@@ -102,3 +102,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_release(tmp_path: Path) -> MakeRelease:
     """Write a release of one's own, to be broken."""
     return lambda **options: write_release(tmp_path / "leaves-0.1.0", **options)
+
+
+@pytest.fixture(scope="session")
+def draw_sheet() -> Callable[..., bytes]:
+    """Draw a leaf as the release has them: (class_id, number) to the bytes of a JPEG."""
+    return draw_leaf
