@@ -10,6 +10,7 @@ import pytest
 
 from naflora_etl.fetching.journal import Journal
 from naflora_etl.fetching.window import FIRST, Window
+from tests.virtual_loop import run_at_once
 
 
 def facts(key: str, image: bytes) -> dict[str, object]:
@@ -74,20 +75,20 @@ async def work(window: Window, images: int, *, answer_s: float, hand_s: float, s
 
 
 def test_slow_servers_open_the_window() -> None:
-    most, bodies = asyncio.run(work(Window(2, 10**9), 400, answer_s=0.05, hand_s=0.0005, size=1000))
+    most, bodies = run_at_once(work(Window(2, 10**9), 400, answer_s=0.05, hand_s=0.0005, size=1000))
     assert most > 2 * FIRST and bodies < most
 
 
 def test_slow_hands_close_it_to_a_few_bodies() -> None:
     window = Window(2, 10**9)
-    most, _ = asyncio.run(work(window, 150, answer_s=0.0005, hand_s=0.004, size=1000))
+    most, _ = run_at_once(work(window, 150, answer_s=0.0005, hand_s=0.004, size=1000))
     assert most == FIRST and window.size <= 4 * window.hands
 
 
 def test_large_bodies_keep_it_within_the_budget() -> None:
     window = Window(2, 100_000_000)
-    asyncio.run(work(window, 100, answer_s=0.001, hand_s=0.0, size=40_000_000))
-    most, _ = asyncio.run(work(window, 100, answer_s=0.01, hand_s=0.0, size=40_000_000))
+    run_at_once(work(window, 100, answer_s=0.001, hand_s=0.0, size=40_000_000))
+    most, _ = run_at_once(work(window, 100, answer_s=0.01, hand_s=0.0, size=40_000_000))
     assert most <= 3
 
 
@@ -102,4 +103,4 @@ def test_one_who_stops_waiting_takes_no_turn_away() -> None:
         async with asyncio.timeout(1), window.turn():
             return window.in_hand
 
-    assert asyncio.run(run()) == 1
+    assert run_at_once(run()) == 1
