@@ -372,7 +372,7 @@ def survive(host: Host, folder: Path, images: int, kills: list[int]) -> None:
             asked[path] = asked.get(path, 0) + count
     host.seen.clear()
     last = start(listed, folder / "out", host)
-    told = last.communicate(timeout=60)[1]
+    told = last.communicate(timeout=300)[1]
     assert last.returncode == 0, told.decode()
     for path, count in host.asked().items():
         asked[path] = asked.get(path, 0) + count

@@ -10,9 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from naflora_etl.engine.breaker import HostState
 from naflora_etl.engine.http import Answer, HttpClient
 from naflora_etl.engine.lanes import Lanes
 from naflora_etl.recipe import HostPolicy, HttpOptions
+
+PATIENCE_S = 300
+"""Nothing here takes so long on whatever machine; what does, hangs."""
 
 
 @dataclass
@@ -150,11 +156,27 @@ def make_client(*hosts: str, lanes: Lanes | None = None, **knobs: object) -> Htt
 
 
 def ask(client: HttpClient, *urls: str, **how: Any) -> list[Answer]:
-    """Return the answers to several questions, asked at the same time."""
+    """Return the answers to several questions, asked at the same time. TimeoutError when the client never gives up."""
 
     async def asking() -> list[Answer]:
-        async with client.session() as ask_one:
+        async with asyncio.timeout(PATIENCE_S), client.session() as ask_one:
             return list(await asyncio.gather(*(ask_one(url, **how) for url in urls)))
 
     work: Coroutine[Any, Any, list[Answer]] = asking()
     return client.run(work)
+
+
+def note_turns(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return a list to which the moment of every turn in a lane is added from now on.
+
+    The rate is kept in lanes; when a request then comes to a server also depends on how busy the machine is.
+    """
+    turns: list[float] = []
+    take_turn = HostState.take_turn
+
+    def noted(state: HostState, now: float, gap_s: float) -> None:
+        turns.append(now)
+        take_turn(state, now, gap_s)
+
+    monkeypatch.setattr(HostState, "take_turn", noted)
+    return turns

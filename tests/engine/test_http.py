@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
+from raw_server import note_turns
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Answer, HttpClient
@@ -161,14 +163,16 @@ def test_retry_after_is_waited_for(server: Server) -> None:
     assert second - first >= 1.0
 
 
-def test_no_more_connections_and_no_faster_than_the_policy_says(server: Server) -> None:
+def test_no_more_connections_and_no_faster_than_the_policy_says(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = note_turns(monkeypatch)
     who = client(server, default=HostPolicy(concurrency=2, per_second=20))
     answers = ask(who, *[f"{server.root}/slow"] * 8)
     assert {answer.issue for answer in answers} == {None}
-    times = server.times("/slow")
     assert server.most_at_once <= 2
-    # 8 requests at 20 a second take at least 7 gaps of 50 ms, less the jitter of the clock at both ends
-    assert times[-1] - times[0] >= 7 / 20 - 0.05
+    assert len(turns) == len(server.times("/slow")) == 8
+    assert min(second - first for first, second in pairwise(turns)) >= 1 / 20 - 1e-6
 
 
 def test_two_clients_share_the_lanes_of_a_process(server: Server) -> None:

@@ -1,11 +1,10 @@
-"""A zoo of bad servers: what each does, on a real socket, and the verdict that it must get, quickly."""
+"""A zoo of bad servers: what each does, on a real socket, and the verdict that it must get."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import os
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,12 +92,12 @@ def ranged(body: bytes = BODY, *, shift: int = 0, total: int | None = None, stat
 
 
 async def hang(call: Call) -> None:
-    await asyncio.sleep(30)
+    await asyncio.sleep(3600)
 
 
 async def hang_in_head(call: Call) -> None:
     await call.send(HEAD + b"Content-Le")
-    await asyncio.sleep(30)
+    await asyncio.sleep(3600)
 
 
 async def drip(call: Call) -> None:
@@ -289,6 +288,10 @@ ZOO: dict[str, Animal] = {
 }
 
 
+NEVER_END = {hang, hang_in_head, drip, drip_head, endless_continue}
+"""The client's deadline ends these; it is none that the others could miss on a slow machine."""
+
+
 def path_of(name: str) -> str:
     return "/" + name.replace(" ", "%20")
 
@@ -306,14 +309,12 @@ def zoo() -> Iterator[RawServer]:
 def test_every_animal_gets_its_verdict(zoo: RawServer, name: str) -> None:
     animal = ZOO[name]
     zoo.calls.clear()
-    client = make_client(zoo.host)
-    began = time.monotonic()
+    in_time = {} if animal.act in NEVER_END else {"total_timeout_s": 60, "deadline_s": 300}
+    client = make_client(zoo.host, **in_time)
     [answer] = ask(client, f"http://{zoo.host}/{name}", max_bytes=LIMIT, robots=True)
-    took = time.monotonic() - began
     asked = [call for call in zoo.calls if not call.path.startswith(("/robots", "/hop-"))]
     assert answer.issue == animal.issue, answer.note
     assert animal.body is None or answer.body == animal.body
     assert len(asked) <= animal.requests
     assert TRAP.calls == []
-    assert took < 3.5
     assert [entry.host for entry in answer.asked] == [zoo.host] * len(zoo.calls)

@@ -11,9 +11,12 @@ import pytest
 from naflora_etl.imaging.room import Room
 
 
-def most_at_once(room: Room, needs: list[int]) -> int:
-    """Let a thread for each of `needs` take its room; return the most bytes that were held at one time."""
-    held, most, lock = 0, 0, threading.Lock()
+def most_at_once(room: Room, needs: list[int], least: int) -> int:
+    """Let a thread for each of `needs` take its room; return the most bytes that were held at one time.
+
+    Those who hold it let go once `least` bytes were held together, however long the threads take to get there.
+    """
+    held, most, lock, enough = 0, 0, threading.Lock(), threading.Event()
 
     def work(need: int) -> None:
         nonlocal held, most
@@ -21,6 +24,9 @@ def most_at_once(room: Room, needs: list[int]) -> int:
             with lock:
                 held += need
                 most = max(most, held)
+            if held >= least:
+                enough.set()
+            enough.wait(10)
             time.sleep(0.01)
             with lock:
                 held -= need
@@ -37,7 +43,7 @@ def most_at_once(room: Room, needs: list[int]) -> int:
     ids=["one at a time", "three at a time", "too large: alone", "small: all at once"],
 )
 def test_no_more_is_held_than_there_is_room_for(needs: list[int], least: int, most: int) -> None:
-    assert least <= most_at_once(Room(100, 10), needs) <= most
+    assert least <= most_at_once(Room(100, 10), needs, least) <= most
 
 
 def test_room_is_given_back_when_the_work_fails() -> None:
