@@ -120,7 +120,8 @@ def make_world(folder: Path, jpegs: dict[int, bytes] | None = None, **recipe: An
             files = {"jpg": jpeg} | ({"before": draw_jpeg(100 + number)} if place < 2 else {})
             packs.put_on_bench(Kept(shared["image_key"], {}, files))
             images.append(shared | _image_facts(jpeg, url, place))
-            splits.append(shared | {"class_id": class_id, "part": "train" if place < train else "test"})
+            part = "train" if place < train else "test"
+            splits.append(shared | {"class_id": class_id, "class_key": taxon_id, "part": part})
             records.append(shared | _record_facts(number, url))
             selection.append(shared | {"image_url": url, "host": _host(url), "role": "chosen", "rank": place + 1})
     packed = packs.pack_bench([row["image_key"] for row in images])

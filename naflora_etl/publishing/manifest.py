@@ -10,6 +10,7 @@ from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import query_tables
 from naflora_etl.publishing.licences import UNKNOWN
+from naflora_etl.recipe.choosing import GENUS_KEY
 
 FROM_RECORDS = (
     "institutionCode", "collectionCode", "catalogNumber", "occurrenceID", "recordedBy", "recordNumber", "eventDate",
@@ -24,7 +25,10 @@ FROM_TAXA = ("taxon_name", "taxon_authors", "family", "genus", "species", "ipni_
 SETS_ASIDE = ("records", "selection", "images", "split", "shards")
 """Stages that set images aside, in order of the path."""
 
-ONE_TAXON = "(select * from taxa qualify row_number() over (partition by taxon_id order by checklist_key) = 1)"
+ONE_TAXON = f"""(select taxon_id, {", ".join(FROM_TAXA)} from taxa
+    qualify row_number() over (partition by taxon_id order by checklist_key) = 1
+    union all by name select '{GENUS_KEY}' || genus as taxon_id, genus as taxon_name, genus, min(family) as family
+    from taxa where genus is not null group by genus)"""
 ONE_RECORD = """(select * from records where issue is null
     qualify row_number() over (partition by image_key order by record_key) = 1)"""
 
@@ -38,7 +42,7 @@ IMAGE_ID = """
 
 
 def accepted_taxa(taxa: pa.Table) -> pa.Table:
-    """Return one row per accepted taxon (taxon_id and its names), though several names may lead to it; sorted."""
+    """Return one row per accepted taxon, and per genus, though several names may lead to it; sorted by taxon_id."""
     columns = ", ".join(("taxon_id", *FROM_TAXA))
     return query_tables(f"select {columns} from {ONE_TAXON} where taxon_id is not null order by taxon_id", taxa=taxa)
 
@@ -75,7 +79,7 @@ def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:
         f"""select c.class_id, c.taxon_id, {columns},
                 count(h.image_key) filter (h.part = 'train') as images_train,
                 count(h.image_key) filter (h.part = 'test') as images_test
-            from (select distinct class_id, taxon_id from split) c
+            from (select distinct class_id, class_key as taxon_id from split) c
             left join {ONE_TAXON} t on t.taxon_id = c.taxon_id left join shards h on h.class_id = c.class_id
             group by all order by c.class_id""",
         **{name: clean[name] for name in ("split", "shards", "taxa")},

@@ -8,6 +8,9 @@ from pydantic import Field, field_validator, model_validator
 
 from naflora_etl.recipe.section import Count, Section, Share
 
+GENUS_KEY = "genus:"
+"""Before the name of a genus: the key of a class that its species share (split.infeasible = "merge")."""
+
 
 class SelectionOptions(Section):
     seed: int = 1
@@ -20,6 +23,8 @@ class SelectionOptions(Section):
     """Unique images that make a species covered; the paper says "at least 10" here and "n <= 10 removed" there (11)."""
     cap: Count = 100
     """Images a species at most; the paper's 100."""
+    spread: Literal["off", "institution", "region", "year"] = "off"
+    """Over what a species' images take turns, lest one herbarium fill the cap; docs/split.md tells the churn."""
     spares: Annotated[int, Field(ge=0)] = 10
     """Ranked replacements a species for images that turn out dead."""
     require_hosts: tuple[str, ...] = ()
@@ -55,8 +60,8 @@ class SplitOptions(Section):
     """Training images a class at least."""
     near: Annotated[int, Field(ge=0, le=8)] | Literal["off"] = 4
     """Bits of 64 in which two images of a species may differ and be one picture; docs/split.md measures 0 to 8."""
-    infeasible: Literal["drop", "train"] = "drop"
-    """What becomes of a class that hangs together (one gathering): left out, or trained on and never tested."""
+    infeasible: Literal["drop", "train", "merge"] = "drop"
+    """A class that hangs together (one gathering): left out; trained on, never tested; or one class with its genus'."""
     ledger: tuple[str, ...] = ()
     """Earlier releases (folders or manifest.parquet), all of them: no image in them ever changes its side."""
     public_share: Annotated[float, Field(gt=0, lt=1)] | None = None

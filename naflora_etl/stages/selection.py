@@ -20,6 +20,8 @@ from naflora_etl.selecting.frontier import Effort
 from naflora_etl.selecting.servers import Wish, choose_servers
 
 FACTS = ["image_key", "taxon_id", "specimen_key", "gathering_key", "image_url", "host", "copy_urls"]
+SPREAD = {"institution": ("institutionCode",), "region": ("countryCode", "stateProvince"), "year": ("year",)}
+"""Which columns of a record say the value of selection.spread."""
 CERTIFICATE = "servers.json"
 LIGHT_NODES = 5
 """Nodes for the bound of a number of servers that was not asked for, which only the report's figure shows."""
@@ -35,6 +37,8 @@ def select_images(
     server is asked for nothing.
     """
     images = records.select(FACTS)
+    if options.spread != "off":
+        images = images.append_column("spread", _spread_of(records, options.spread))
     counts = images.group_by(["taxon_id", "host"]).aggregate([([], "count_all")]).rename_columns(
         ["taxon_id", "host", "n"]
     )
@@ -46,7 +50,7 @@ def select_images(
     on_chosen = pc.is_in(images["host"], pa.array(choice.hosts, pa.string()))
     table = pa.concat_tables([
         _without_hopeless(_ranked(images.filter(on_chosen), options), split_options.minimum),
-        _left_out(images.filter(pc.invert(on_chosen))),
+        _left_out(images.select(FACTS).filter(pc.invert(on_chosen))),
     ])
     return table.sort_by([("taxon_id", "ascending"), ("rank", "ascending"), ("image_key", "ascending")])
 
@@ -65,9 +69,22 @@ def _wish(options: SelectionOptions) -> Wish:
     )
 
 
+def _spread_of(records: pa.Table, spread: str) -> pa.Array:
+    """Return the value of each image over which its species' images take turns; null where none of it is told."""
+    told = [pc.cast(records[column], pa.string()) for column in SPREAD[spread]]
+    joined = pc.binary_join_element_wise(*told, "|", null_handling="replace", null_replacement="")
+    known = pc.is_valid(told[0])
+    for column in told[1:]:
+        known = pc.or_(known, pc.is_valid(column))
+    return pc.if_else(known, joined, pa.scalar(None, pa.string()))
+
+
 def _ranked(images: pa.Table, options: SelectionOptions) -> pa.Table:
     """Append role, rank and issue: what comes after cap and spares has neither role nor rank."""
-    rank = pa.array(rank_images(images["taxon_id"], images["specimen_key"], images["image_key"], seed=options.seed))
+    spread = images["spread"] if options.spread != "off" else None
+    images = images.select(FACTS)
+    keys = images["taxon_id"], images["specimen_key"], images["image_key"]
+    rank = pa.array(rank_images(*keys, seed=options.seed, spread=spread))
     in_cap = pc.less_equal(rank, options.cap)
     kept = pc.less_equal(rank, options.cap + options.spares)
     nothing = pa.nulls(len(rank), pa.string())
@@ -106,7 +123,7 @@ STAGE = Stage(
     reads=("records",),
     run=select_images,
     uses=("folder",),
-    version=2,
+    version=3,
     accounts_for="image_key",
     also=("split",),
 )

@@ -97,9 +97,9 @@ class ShardWriter:
 
 def _join_samples(split: pa.Table, images: pa.Table, taxa: pa.Table) -> pa.Table:
     return query_tables(
-        """select s.image_key, s.taxon_id, s.class_id, s.part, s.specimen_key, t.taxon_name, t.family, t.genus,
-                t.species, i.pack, i."offset", i.size_bytes, i.sha256
-            from split s left join images i using (image_key) left join taxa t on t.taxon_id = s.taxon_id
+        """select s.image_key, s.class_key as taxon_id, s.class_id, s.part, s.specimen_key, t.taxon_name, t.family,
+                t.genus, t.species, i.pack, i."offset", i.size_bytes, i.sha256
+            from split s left join images i using (image_key) left join taxa t on t.taxon_id = s.class_key
             order by s.image_key""",
         split=split,
         images=images,
@@ -139,6 +139,7 @@ STAGE = Stage(
     reads=("split", "images", "taxa"),
     run=pack_shards,
     uses=("packs", "folder", "progress"),
+    version=2,
     accounts_for="image_key",
     transient=frozenset({"PACK_DAMAGED"}),
 )

@@ -18,7 +18,8 @@ from naflora_etl.selecting.draw import draw_keys
 from naflora_etl.selecting.keys import Integers, encode_keys, least_of
 from naflora_etl.selecting.ledger import FREE, TEST, TRAIN, Sides, ledger_file, read_ledgers, settle_sides
 from naflora_etl.selecting.likeness import link_alike, no_links
-from naflora_etl.selecting.parts import assign_parts, deal_folds
+from naflora_etl.selecting.merging import genus_key, merge_upward
+from naflora_etl.selecting.parts import Parts, assign_parts, deal_folds
 
 STAYS, DUPLICATE, IN_SEVERAL, TOO_FEW, EMBARGOED, TOGETHER = range(6)
 ISSUE_OF = pa.array(
@@ -34,8 +35,9 @@ def split_images(images: pa.Table, taxa: pa.Table, *, options: SplitOptions) -> 
 
     Images of one specimen, of one gathering, with the same fetched bytes or the same picture never stand in different
     parts, nor do images that are bound through others, set aside or not. What an earlier release has keeps its side,
-    and what came since and joins both sides is embargoed. A class is numbered by the alphabet of the accepted names of
-    the species that stay (ties: taxon_id).
+    and what came since and joins both sides is embargoed. With `infeasible = "merge"` the species of a genus that
+    cannot be split are one class, called after it. A class is numbered by the alphabet of the accepted names of those
+    that stay (ties: class_key).
     """
     rows = images.select(COLUMNS).sort_by([("taxon_id", "ascending"), ("image_key", "ascending")])
     taxon = encode_keys(rows["taxon_id"])
@@ -48,26 +50,33 @@ def split_images(images: pa.Table, taxa: pa.Table, *, options: SplitOptions) -> 
     issue[_is_of_small_class(taxon, issue, options.minimum)] = TOO_FEW
     stays = np.flatnonzero(issue == STAYS)
     keys = rows["image_key"].take(pa.array(stays))
-    parts = assign_parts(
-        taxon[stays],
-        sides.group[stays],
-        draw_keys(keys, salt="split", seed=options.seed),
-        options=options,
-        settled=sides.side[stays],
-    )
+    draw = draw_keys(keys, salt="split", seed=options.seed)
+
+    def assign(classes: Integers) -> Parts:
+        return assign_parts(classes, sides.group[stays], draw, options=options, settled=sides.side[stays])
+
+    parts, keys_of = assign(taxon[stays]), rows["taxon_id"]
+    if options.infeasible == "merge" and not parts.is_feasible.all():
+        merged = np.zeros(len(rows), dtype=bool)
+        merged[stays] = ~parts.is_feasible
+        keys_of = pa.chunked_array([merge_upward(rows["taxon_id"], merged, _told_of(taxa, "genus"))])
+        parts = assign(encode_keys(keys_of)[stays])
+    classes = encode_keys(keys_of)
     issue[stays[~parts.is_feasible]] = TOGETHER
 
     is_test = np.zeros(len(rows), dtype=bool)
     is_test[stays] = parts.is_test
-    clean = pa.array(issue == STAYS)
+    is_clean = issue == STAYS
+    clean = pa.array(is_clean)
     return (
         rows.drop_columns(["source_sha256", "dhash"])
-        .append_column("class_id", _number_classes(rows["taxon_id"], clean, taxa))
+        .append_column("class_key", pc.if_else(clean, keys_of, NO_TEXT))
+        .append_column("class_id", _number_classes(keys_of, clean, taxa))
         .append_column("part", pc.if_else(clean, pc.if_else(pa.array(is_test), "test", "train"), NO_TEXT))
         .append_column("group_key", rows["image_key"].take(pa.array(least_of(sides.group, rows["image_key"]))))
         .append_column("group_species", pa.array(_count_species(sides.group, taxon)))
-        .append_column("test_half", _halve(taxon, sides.group, rows["image_key"], (issue == STAYS) & is_test, options))
-        .append_column("fold", _fold(taxon, sides.group, rows["image_key"], (issue == STAYS) & ~is_test, options))
+        .append_column("test_half", _halve(classes, sides.group, rows["image_key"], is_clean & is_test, options))
+        .append_column("fold", _fold(classes, sides.group, rows["image_key"], is_clean & ~is_test, options))
         .append_column("issue", ISSUE_OF.take(pa.array(issue)))
     )
 
@@ -170,11 +179,9 @@ def _is_of_small_class(taxon: Integers, issue: Integers, minimum: int) -> NDArra
 
 
 def _number_classes(taxon_ids: pa.ChunkedArray, clean: pa.Array, taxa: pa.Table) -> pa.Array:
-    """Return the class of each image: the place of its species among those that stay, by accepted name."""
-    names: dict[str, str] = {}
-    for taxon_id, name in zip(taxa["taxon_id"].to_pylist(), taxa["taxon_name"].to_pylist(), strict=True):
-        if name is not None:
-            names[taxon_id] = min(name, names.get(taxon_id, name))
+    """Return the class of each image: the place of its species, or genus, among those that stay, by accepted name."""
+    names = _told_of(taxa, "taxon_name")
+    names |= {genus_key(genus): genus for genus in _told_of(taxa, "genus").values()}
     classes = pc.unique(taxon_ids.filter(clean)).to_pylist()
     nameless = sorted(set(classes) - set(names))
     if nameless:
@@ -184,11 +191,20 @@ def _number_classes(taxon_ids: pa.ChunkedArray, clean: pa.Array, taxa: pa.Table)
     return pc.if_else(clean, number, NO_NUMBER)
 
 
+def _told_of(taxa: pa.Table, fact: str) -> dict[str, str]:
+    """Return a fact by taxon_id; of several the first by the alphabet, so that the order of the rows has no say."""
+    told: dict[str, str] = {}
+    for taxon_id, value in zip(taxa["taxon_id"].to_pylist(), taxa[fact].to_pylist(), strict=True):
+        if value is not None:
+            told[taxon_id] = min(value, told.get(taxon_id, value))
+    return told
+
+
 STAGE = Stage(
     "split",
     reads=("images", "taxa"),
     run=split_images,
-    version=2,
+    version=3,
     accounts_for="image_key",
     files=lambda options: tuple(ledger_file(path) for path in options.ledger),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -32,9 +33,12 @@ def test_nothing_is_drawn_from_nothing() -> None:
     assert draw_keys(pa.array([], pa.string()), salt="cap", seed=1).place.tolist() == []
 
 
-def rank(rows: list[tuple[str, str | None, str]], seed: int = 1) -> dict[str, int]:
+def rank(
+    rows: list[tuple[str, str | None, str]], seed: int = 1, spread: Callable[[str], str] | None = None
+) -> dict[str, int]:
     columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
-    return dict(zip([row[2] for row in rows], rank_images(*columns, seed=seed).tolist(), strict=True))
+    values = pa.array([spread(row[2]) for row in rows]) if spread else None
+    return dict(zip([row[2] for row in rows], rank_images(*columns, seed=seed, spread=values).tolist(), strict=True))
 
 
 def test_every_specimen_has_its_turn_before_second_views() -> None:
@@ -65,6 +69,9 @@ def test_other_taxa_and_the_order_of_the_rows_have_no_say() -> None:
     assert rank([rows[i] for i in rng.permutation(200)]) == ranks
     assert rank([row for row in rows if row[0] == "taxon 1"]).items() <= ranks.items()
     assert rank(rows, seed=2) != ranks
+    spread = rank(rows, spread=herbarium)
+    assert rank([rows[i] for i in rng.permutation(200)], spread=herbarium) == spread != ranks
+    assert rank([row for row in rows if row[0] == "taxon 1"], spread=herbarium).items() <= spread.items()
 
 
 def test_an_image_that_stands_twice_is_told() -> None:
@@ -107,8 +114,14 @@ def test_any_images(images: list[tuple[int, int]], cap: int, order: object) -> N
     assert rank(shuffled) == ranks
 
 
+def herbarium(image: str) -> str:
+    """Return one of twenty herbaria, the large ones many times as large as the small."""
+    return f"H{int(hashlib.sha256(image.encode()).hexdigest()[:6], 16) ** 3 * 20 >> 72}"
+
+
+@pytest.mark.parametrize("spread", [None, herbarium], ids=["plain", "spread"])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_new_harvest_changes_few_choices(seed: int) -> None:
+def test_a_new_harvest_changes_few_choices(seed: int, spread: Callable[[str], str] | None) -> None:
     """After -1 % and +3 %, at most 2 % of the chosen that are still there are chosen no more; a plain sample: half."""
     rng = np.random.default_rng(seed)
     sizes = np.minimum(rng.lognormal(4.5, 1.2, 150).astype(int) + 1, 2000)
@@ -117,7 +130,7 @@ def test_a_new_harvest_changes_few_choices(seed: int) -> None:
     later = [row for row in rows if rng.random() > 0.01]
     later += [(rows[n][0], f"new sheet {i}", f"new image {i}") for i, n in
               enumerate(rng.integers(0, len(rows), len(rows) * 3 // 100).tolist())]  # fmt: skip
-    before, after = rank(rows, seed), rank(later, seed)
+    before, after = rank(rows, seed, spread), rank(later, seed, spread)
     chosen = [key for key, place in before.items() if place <= 100 and key in after]
     assert len(chosen) > 6000
     assert np.mean([after[key] > 100 for key in chosen]) <= 0.02

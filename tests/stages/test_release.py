@@ -14,6 +14,7 @@ from small_world import SmallWorld, key_of, make_table, make_world
 from naflora_etl.engine.contracts import check_table, read_contract
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import read_parquet
+from naflora_etl.publishing.verify import verify_release
 
 FILES = [
     "ACKNOWLEDGEMENTS.txt", "CITATION.cff", "README.md", "SHA256SUMS", "attribution.csv", "citations.bib",
@@ -147,6 +148,25 @@ def test_a_licence_nobody_stated_is_published_as_such_when_the_recipe_allows_it(
     licenses = read_parquet(world.release / "manifest.parquet")["license"].to_pylist()
     assert licenses.count("NOASSERTION") == 1
     assert "do not add up to one" in (world.release / "README.md").read_text()
+
+
+def test_a_class_of_a_genus_is_published_under_its_name(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    for row in world.tables["split"].to_pylist():
+        if row["class_id"] is not None and row["class_id"] < 2:  # both maples
+            world.change("split", row["image_key"], class_id=0, class_key="genus:Acer")
+        elif row["class_id"] == 2:
+            world.change("split", row["image_key"], class_id=1)
+    world.pack_shards()
+    world.write_release()
+    rows = read_parquet(world.release / "classes.parquet").to_pylist()
+    assert [(r["taxon_id"], r["taxon_name"], r["genus"], r["family"], r["images_train"]) for r in rows] == [
+        ("genus:Acer", "Acer", "Acer", "Sapindaceae", 5),
+        ("w-2", "Viola × odorata", "Viola", "Violaceae", 2),
+    ]
+    manifest = read_parquet(world.release / "manifest.parquet")
+    assert set(manifest["taxon_name"].to_pylist()) == {"Acer", "Viola × odorata"}
+    assert not verify_release(world.release)
 
 
 def test_a_class_that_lost_all_its_images_keeps_its_number(tmp_path: Path) -> None:

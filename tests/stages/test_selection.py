@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -101,6 +102,29 @@ def test_views_of_one_sheet_wait_for_other_sheets() -> None:
 
 def test_no_records_no_images() -> None:
     assert select([]).num_rows == 0
+
+
+SPREAD = {
+    # knob: records' own words, of 30 images; how many of each value are among the first six
+    "institution": ([{"institutionCode": "NY"}] * 24 + [{"institutionCode": "MO"}] * 4 + [{}] * 2, [2, 2, 2]),
+    "region": (
+        [{"countryCode": "US", "stateProvince": "Maine"}] * 20 + [{"countryCode": "US"}] * 5
+        + [{"countryCode": "CA"}] * 5,
+        [2, 2, 2],
+    ),
+    "year": ([{"year": 1900}] * 28 + [{"year": 1901}] * 2, [4, 2]),
+}
+
+
+@pytest.mark.parametrize(("spread", "told"), SPREAD.items(), ids=SPREAD)
+def test_values_to_spread_over_take_turns(spread: str, told: tuple[list[Row], list[int]]) -> None:
+    facts, expected = told
+    rows = [image(n, "oak", "a.org") | fact for n, fact in enumerate(facts)]
+    chosen = chosen_of(select(rows, cap=6, spread=spread))
+    values = Counter(str(sorted(fact.items())) for n, fact in enumerate(facts) if f"{n:020x}" in chosen)
+    assert sorted(values.values(), reverse=True) == expected
+    order = np.random.default_rng(1).permutation(len(rows))
+    assert chosen_of(select([rows[i] for i in order], cap=6, spread=spread)) == chosen
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -48,10 +48,8 @@ def worlds(draw: st.DrawFn, least: int = 0) -> list[Row]:
 
 def split(rows: list[Row], **knobs: object) -> pa.Table:
     images = pa.Table.from_pylist(rows, schema=read_contract("images").arrow_schema)
-    taxa = pa.Table.from_pylist(
-        [{"checklist_key": f"list:{n}", "taxon_id": f"{n}-az", "taxon_name": f"Name {n}"} for n in range(4)],
-        schema=read_contract("taxa").arrow_schema,
-    )
+    named = [{"taxon_id": f"{n}-az", "taxon_name": f"Name {n}", "genus": f"Genus{n // 3}"} for n in range(4)]
+    taxa = pa.Table.from_pylist(named, schema=read_contract("taxa").arrow_schema)
     table = conform(split_images(images, taxa, options=SplitOptions(**knobs)), read_contract("split"))  # type: ignore[arg-type]
     assert check_table(table, read_contract("split")) == []
     return table
@@ -75,7 +73,7 @@ def straddling(table: pa.Table, rows: list[Row], name: str = "part") -> list[str
 
 
 @quick
-@given(rows=worlds(), infeasible=st.sampled_from(("drop", "train")), order=st.randoms(use_true_random=False))
+@given(rows=worlds(), infeasible=st.sampled_from(("drop", "train", "merge")), order=st.randoms(use_true_random=False))
 def test_conservation_minima_and_order(rows: list[Row], infeasible: str, order: object) -> None:
     knobs = {"minimum": 4, "infeasible": infeasible, "public_share": 0.5, "folds": 3}
     table = split(rows, **knobs)
@@ -187,6 +185,24 @@ def test_a_class_of_one_gathering(infeasible: str, left: int) -> None:
     assert (parts.count("train"), parts.count("test")) == (left, 0)
     assert table["issue"].to_pylist().count("CANNOT_BE_SPLIT") == 12 - left
     assert {row["group_species"] for row in table.to_pylist()} == {1}
+
+
+def test_species_that_cannot_be_split_are_one_class_with_others_of_their_genus() -> None:
+    """Genus0 has three species of one gathering each, of which two stay in one part each; Genus1 has one alone."""
+    rows = [image(n, f"{n % 4}-az", gathering_key=f"Bell {n % 4}") for n in range(48)]
+    rows += [image(n, "2-az") for n in range(100, 112)]
+    drop, merge = split(rows), split(rows, infeasible="merge")
+    found = [(row["taxon_id"], row["class_key"], row["issue"]) for row in merge.to_pylist()]
+    assert set(found) == {
+        *(("0-az", "genus:Genus0", None), ("1-az", "genus:Genus0", None), ("2-az", "2-az", None)),
+        ("3-az", None, "CANNOT_BE_SPLIT"),
+    }
+    of_genus = [row["part"] for row in merge.to_pylist() if row["class_key"] == "genus:Genus0"]
+    assert (of_genus.count("train"), of_genus.count("test")) == (12, 12)
+    assert set(merge["class_id"].to_pylist()) == {0, 1, None}
+    assert [row["part"] for row in drop.to_pylist() if row["taxon_id"] == "2-az"] == [
+        row["part"] for row in merge.to_pylist() if row["taxon_id"] == "2-az"
+    ], "nothing else changes for their sake"
 
 
 def test_groups_over_several_species_are_flagged_and_whole() -> None:
