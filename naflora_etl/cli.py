@@ -21,6 +21,7 @@ from naflora_etl.commands import (
     redacting,
     releasing,
     sandbox,
+    sharding,
     subsetting,
 )
 from naflora_etl.console import Naflora
@@ -34,6 +35,7 @@ HEADINGS: dict[str, tuple[click.Command, ...]] = {
         auditing.audit,
         releasing.diff,
         subsetting.subset,
+        sharding.shard,
     ),
     "Learning": (learning.train, learning.evaluate, learning.score),
     "At the cabinet": (cabinet.export, cabinet.identify_sheets),

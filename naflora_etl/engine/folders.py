@@ -51,6 +51,12 @@ class Folder:
             with self.workspace.writing(target) as stream, self.workspace.open(source) as given:
                 shutil.copyfileobj(given, stream)
 
+    @contextmanager
+    def open_private(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file to write that no published folder holds: it lies in private/, beside them."""
+        with self.workspace.writing(f"private/{name}") as stream:
+            yield stream
+
     def find(self, stage: str, name: str) -> bytes | None:
         """Return a finished file of another stage's folder; None when there is none."""
         place = f"{stage}/{name}"

@@ -52,7 +52,7 @@ def _table(name: str, file: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shard(name: str, file: Mapping[str, Any]) -> dict[str, Any]:
     kind = {"format": "tar", "mediatype": "application/x-tar"}
-    return {"name": name.removesuffix(".tar"), "path": name} | kind | _sum(file)
+    return {"name": name.removesuffix(".tar").replace("/", "-"), "path": name} | kind | _sum(file)
 
 
 def _sum(file: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,22 @@ def write_sample_submission(manifest: pa.Table, stream: IO[bytes]) -> None:
     text.detach()
 
 
+def write_solution(manifest: pa.Table, halves: Mapping[str, str], stream: IO[bytes]) -> None:
+    """Write solution.csv, the answers, as a host of competitions wants them; never into a folder that is published.
+
+    `halves` tells by image_key which answers are scored in public.
+    """
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("Id", "Predicted", "Usage"))
+    test = _part(manifest, "test").select(["image_id", "class_id", "image_key"])
+    for batch in test.to_batches(max_chunksize=ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            usage = "Public" if halves.get(row["image_key"]) == "public" else "Private"
+            writer.writerow((row["image_id"], row["class_id"], usage))
+    text.detach()
+
+
 def _part(manifest: pa.Table, part: str) -> pa.Table:
     """Return a part's rows in order of its ids: by class and serial for training, by number for testing."""
     rows = manifest.filter(pc.equal(manifest["part"], part))

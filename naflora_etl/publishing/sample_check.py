@@ -52,7 +52,7 @@ def check_shard(name: str, stream: Counted, rows: dict[str, dict[str, Any]]) -> 
                 elif kind == "jpg":
                     seen.append(key)
                     yield from _check_image(f"{name}/{member.name}", data, member.offset_data, rows[key])
-                elif kind != "json" or seen[-1:] != [key]:
+                elif kind not in ("json", "cls") or seen[-1:] != [key]:
                     yield Finding(f"{name}/{member.name}", "it does not stand right after its image")
                 else:
                     yield from _check_label(f"{name}/{member.name}", data, rows[key])
@@ -88,6 +88,8 @@ def _check_image(where: str, data: bytes, offset: int, row: dict[str, Any]) -> I
 def _check_label(where: str, data: bytes, row: dict[str, Any]) -> Iterator[Finding]:
     try:
         label = json.loads(data)
+        if where.endswith(".cls"):
+            label = {"class_id": label} | {name: row[name] for name in ("taxon_name", "specimen_key")}
         wrong = [name for name in ("class_id", "taxon_name", "specimen_key") if label[name] != row[name]]
     except (ValueError, KeyError, TypeError):
         yield Finding(where, "it is not the label of a sample")

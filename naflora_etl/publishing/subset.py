@@ -19,9 +19,8 @@ from naflora_etl.publishing.checksums import render_sums, sum_stream
 from naflora_etl.publishing.manifest import FROM_TAXA, IMAGE_ID
 from naflora_etl.publishing.parcel import MANIFEST
 from naflora_etl.publishing.samples import ReleaseImages
-from naflora_etl.publishing.tar import SampleTar
+from naflora_etl.publishing.tar import LABEL, SampleTar
 
-LABEL = ("class_id", "taxon_name", "family", "genus", "species", "taxon_id", "specimen_key")
 SAMPLES_PER_TAR = 1000
 CLASSES = f"""select class_id, taxon_id, {", ".join(FROM_TAXA)}, count(*) filter (part = 'train') as images_train,
     count(*) filter (part = 'test') as images_test from manifest group by all order by class_id"""

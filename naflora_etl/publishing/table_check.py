@@ -59,6 +59,13 @@ def check_split(manifest: pa.Table) -> Iterator[Finding]:
     yield from tell_keys("manifest.parquet", "images whose part is not that of their shard", strays)
 
 
+def check_copies(where: str, copies: pa.Table, manifest: pa.Table) -> Iterator[Finding]:
+    """Yield where the manifest of smaller copies tells other images, labels or parts than the release's."""
+    told = ["image_key", "part", "class_id", "taxon_id", "license"]
+    if not copies.select(told).equals(manifest.select(told)):
+        yield Finding(where, "its images, parts, classes or licences are not those of manifest.parquet")
+
+
 def check_policy(manifest: pa.Table, recipe: dict[str, Any]) -> Iterator[Finding]:
     """Yield licences that the recipe does not allow, and images whose redaction is not told."""
     allowed = {kind_of(license) for license in recipe["records"]["allow_licenses"]}

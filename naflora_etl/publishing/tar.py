@@ -7,10 +7,15 @@ import json
 import re
 import tarfile
 from collections.abc import Mapping
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 KEY = re.compile(r"[a-z0-9_-]{1,90}")
 """WebDataset cuts a member's name at its first dot, and ustar holds names of at most 100 bytes."""
+
+LABEL = ("class_id", "taxon_name", "family", "genus", "species", "taxon_id", "specimen_key")
+"""What the label of a sample tells, after its key."""
+LabelKind = Literal["json", "cls"]
+"""json: the facts of LABEL; cls: the number of the class alone, which loaders hand out as an integer."""
 
 
 class Span(NamedTuple):
@@ -35,22 +40,24 @@ def padded(size_bytes: int) -> int:
 
 
 class SampleTar:
-    """A tar of samples on a binary stream: `<key>.jpg`, then `<key>.json`, in the order they are added."""
+    """A tar of samples on a binary stream: `<key>.jpg`, then `<key>.json` (or .cls), in the order they are added."""
 
-    def __init__(self, stream: IO[bytes], legal_key: re.Pattern[str] = KEY) -> None:
+    def __init__(self, stream: IO[bytes], legal_key: re.Pattern[str] = KEY, label: LabelKind = "json") -> None:
         self._legal_key = legal_key
+        self._label = label
         self._tar = tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
         self.samples = 0
 
     def add(self, key: str, jpeg: bytes, facts: Mapping[str, Any]) -> Span:
         """Add a sample and return where the JPEG's bytes lie; ValueError for a key that readers would not understand.
 
-        `facts` are written as JSON, which readers hand out as the sample's label.
+        `facts` are written as JSON, or their class_id alone, which readers hand out as the sample's label.
         """
         if not self._legal_key.fullmatch(key):
             raise ValueError(f'"{key}" cannot be the key of a sample; keys are 1 to 90 of a-z, 0-9, _ and -')
         span = self._add_file(f"{key}.jpg", jpeg)
-        self._add_file(f"{key}.json", json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode())
+        told = str(facts["class_id"]) if self._label == "cls" else _as_json(facts)
+        self._add_file(f"{key}.{self._label}", told.encode())
         self.samples += 1
         return span
 
@@ -61,3 +68,7 @@ class SampleTar:
     def close(self) -> None:
         """Write the end of the tar; the stream stays open."""
         self._tar.close()
+
+
+def _as_json(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))

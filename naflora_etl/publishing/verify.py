@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums, sum_stream
 from naflora_etl.publishing.derived import check_derived
 from naflora_etl.publishing.findings import BUILD_ANEW, TAKE_ANEW, Finding, tell_keys
-from naflora_etl.publishing.parcel import Parcel, open_parcel
+from naflora_etl.publishing.parcel import MANIFEST, Parcel, open_parcel
 from naflora_etl.publishing.sample_check import Counted, check_shard
 from naflora_etl.publishing.table_check import (
     check_attribution,
     check_classes,
+    check_copies,
     check_policy,
     check_split,
     check_test_files,
@@ -51,6 +52,11 @@ def verify_release(path: Path, progress: Callable[..., None] | None = None) -> l
                 f"{path} is a subset, which has no documents of its own; verify the release that it was taken from, "
                 f"and the subset's files with `sha256sum --check {SUMS}`."
             )
+        if "variant.json" in parcel.sizes and "recipe.json" not in parcel.sizes:
+            raise Fault(
+                f"{path} is a variant, laid out by `naflora shard`; verify the release that it was taken from, and the "
+                f"variant's files with `sha256sum --check {SUMS}`."
+            )
         return list(Inspection(parcel, progress or (lambda done, total, note="": None)).run())
     finally:
         parcel.close()
@@ -74,9 +80,10 @@ class Inspection:
         tables: dict[str, pa.Table] = {}
         for name in TABLES:
             yield from self._read_table(name, tables)
+        manifests = yield from self._read_manifests(tables)
         for name in sorted(self.parcel.sizes):
             if name != SUMS:
-                yield from self._check_file(name, tables.get("manifest"))
+                yield from self._check_file(name, manifests.get(name.rpartition("/")[0]))
         if "manifest" in tables and "classes" in tables:
             yield from check_classes(tables["manifest"], tables["classes"], untested=self._keeps_untested_classes())
             yield from check_split(tables["manifest"])
@@ -114,18 +121,32 @@ class Inspection:
         except (pa.ArrowException, OSError, ValueError) as error:
             yield Finding(file, f"it cannot be read as Parquet ({str(error).splitlines()[0]})", TAKE_ANEW)
             return
-        faults = check_table(table, read_contract(name))
+        faults = check_table(table, read_contract(name.rpartition("/")[2]))
         for fault in faults:
             yield Finding(file, fault.removesuffix("."), BUILD_ANEW)
         if not faults:
             tables[name] = table
+
+    def _read_manifests(self, tables: dict[str, pa.Table]) -> Generator[Finding, None, dict[str, pa.Table]]:
+        """Return the manifest of the release and those of its smaller copies, by folder; yield where they disagree."""
+        found = {"": tables["manifest"]} if "manifest" in tables else {}
+        for name in sorted(self.parcel.sizes):
+            folder, _, file = name.rpartition("/")
+            if not folder or file != MANIFEST:
+                continue
+            copies: dict[str, pa.Table] = {}
+            yield from self._read_table(f"{folder}/manifest", copies)
+            if f"{folder}/manifest" in copies and found:
+                found[folder] = copies[f"{folder}/manifest"]
+                yield from check_copies(f"{folder}/{MANIFEST}", found[folder], found[""])
+        return found
 
     def _check_file(self, name: str, manifest: pa.Table | None) -> Iterator[Finding]:
         self.note = name
         with self.parcel.open(name) as stream:
             if name.endswith(".tar") and manifest is not None:
                 counted = Counted(stream, self._tell)
-                yield from check_shard(name, counted, _rows_of(manifest, name))
+                yield from check_shard(name, counted, _rows_of(manifest, name.rpartition("/")[2]))
                 found = counted.digest.hexdigest()
             else:
                 found = sum_stream(stream, self._tell).sha256

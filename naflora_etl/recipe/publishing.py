@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,10 @@ class ShardsOptions(Section):
     """Samples a tar at most; about 150 MB at 1000 px."""
     shuffle_seed: int = 3
     """Samples are shuffled once, so that a shard is a fair sample."""
+    label: Literal["json", "cls"] = "json"
+    """What stands beside each .jpg: .json with names and keys, or .cls with the number of the class alone."""
+    test_halves: bool = False
+    """Tars of their own for the public and private halves of the test part; off, for their names tell the halves."""
 
 
 class ReleaseOptions(Section):
@@ -31,6 +35,8 @@ class ReleaseOptions(Section):
     """Page where the release can be found."""
     doi: Annotated[str, Field(pattern=r"^(10\.\d{4,9}/\S+)?$")] = ""
     """DOI of the release, 10.5281/zenodo.123."""
+    sizes_px: tuple[Count, ...] = ()
+    """Smaller copies of all images beside, by long side ([288, 480]): size-288/ can be trained on by itself."""
     contact_sheet: Count = 12
     """Images on the report's contact sheet."""
     audit_sample: Annotated[int, Field(ge=0)] = 12

@@ -20,6 +20,7 @@ from naflora_etl.engine.packs import PackDamaged, Packs
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import write_parquet
 from naflora_etl.imaging.audit import audit_sheets
+from naflora_etl.imaging.smaller import shrink_jpeg
 from naflora_etl.imaging.tesseract import has_tesseract
 from naflora_etl.publishing.attribution import THANKS, render_acknowledgements, write_attribution
 from naflora_etl.publishing.card import render_card
@@ -37,17 +38,25 @@ from naflora_etl.publishing.datapackage import render_datapackage
 from naflora_etl.publishing.derived import NAME as DERIVED
 from naflora_etl.publishing.derived import Download, list_downloads, render_derived_dataset
 from naflora_etl.publishing.funnel import count_funnel, count_hosts
-from naflora_etl.publishing.kaggle import write_sample_submission, write_test_metadata, write_train_metadata
+from naflora_etl.publishing.kaggle import (
+    write_sample_submission,
+    write_solution,
+    write_test_metadata,
+    write_train_metadata,
+)
+from naflora_etl.publishing.layouts import TarLayout
 from naflora_etl.publishing.lock import NAME as LOCK
 from naflora_etl.publishing.lock import render_lock
 from naflora_etl.publishing.manifest import count_classes, join_manifest, list_excluded
 from naflora_etl.publishing.provenance import publish_recipe, render_recipe
 from naflora_etl.publishing.report import render_report
+from naflora_etl.publishing.reshard import reshard_images
 from naflora_etl.publishing.samples import draw_rows
 from naflora_etl.recipe import Recipe, ReleaseOptions
 
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
 CERTIFICATE = "servers.json"
+SOLUTION = "solution.csv"
 WRITERS = 19
 """Files besides the shards, for the progress line."""
 PLACE = ["image_key", "pack", "offset", "size_bytes"]
@@ -86,17 +95,27 @@ def write_release(
     files = ReleaseFiles(folder, len(shards) + WRITERS, progress)
     for shard in shards:
         files.take("shards", shard)
+    for size_px in options.sizes_px:
+        _write_size(files, contents, size_px, recipe)
     _write_tables(files, contents)
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
     files.write("report.html", "report", lambda stream: stream.write(page.encode()))
     _write_descriptions(files, contents, list_downloads(given["harvest"]))
-    sums_so_far = {name: row["sha256"] for name, row in files.rows.items()}
-    lock = render_lock(recipe, tables.whole, list_downloads(given["harvest"]), sums_so_far)
+    lock = render_lock(recipe, tables.whole, list_downloads(given["harvest"]), files.sums)
     files.write(LOCK, "metadata", lambda stream: stream.write(lock))
-    sums = render_sums({name: row["sha256"] for name, row in files.rows.items()})
+    sums = render_sums(files.sums)
     files.write(SUMS, "checksums", lambda stream: stream.write(sums))
+    if recipe.split.public_share is not None:
+        _keep_solution(folder, contents.manifest, given["split"])
     rows = [files.rows[name] for name in sorted(files.rows)]
     return pa.Table.from_pylist(rows, read_contract("release").arrow_schema)
+
+
+def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
+    """Write the answers to the test part where no published folder holds them."""
+    halves = dict(zip(split["image_key"].to_pylist(), split["test_half"].to_pylist(), strict=True))
+    with folder.open_private(SOLUTION) as stream:
+        write_solution(manifest, halves, stream)
 
 
 def _write_tables(files: ReleaseFiles, contents: Contents) -> None:
@@ -111,13 +130,29 @@ def _write_tables(files: ReleaseFiles, contents: Contents) -> None:
     files.write("recipe.json", "metadata", lambda stream: stream.write(render_recipe(contents.recipe)))
 
 
+def _write_size(files: ReleaseFiles, contents: Contents, size_px: int, recipe: Recipe) -> None:
+    """Write the smaller copies of one size, with a manifest of their own, into a folder."""
+    place = f"size-{size_px}"
+    layout = TarLayout(lambda name: files.folder.open(f"{place}/{name}", "wb"), recipe.shards.label)
+    manifest = reshard_images(
+        contents.manifest,
+        files.folder.open,
+        layout,
+        shrink=lambda jpeg: shrink_jpeg(jpeg, size_px, recipe.images.jpeg_quality),
+        progress=lambda done, total, note="": files.progress(done, total, f"{place}/{note}"),
+    )
+    for shard in sorted(set(manifest["shard"].to_pylist())):
+        files.add(f"{place}/{shard}", "shard")
+    files.write(f"{place}/manifest.parquet", "table", lambda stream: write_parquet(manifest, stream))
+    files.write(f"{place}/classes.parquet", "table", lambda stream: write_parquet(contents.classes, stream))
+
+
 def _write_descriptions(files: ReleaseFiles, contents: Contents, downloads: tuple[Download, ...]) -> None:
     files.write(DERIVED, "metadata", lambda stream: stream.write(render_derived_dataset(contents, downloads)))
     files.write(BIBTEX, "metadata", lambda stream: stream.write(render_bibliography(contents, downloads)))
     files.write(CSL, "metadata", lambda stream: stream.write(render_csl(contents, downloads)))
     files.write(THANKS, "document", lambda stream: stream.write(render_acknowledgements(contents, downloads)))
-    sums = {name: row["sha256"] for name, row in files.rows.items()}
-    croissant = render_croissant(contents, sums, render_bibtex(contents))
+    croissant = render_croissant(contents, files.sums, render_bibtex(contents))
     package = render_datapackage(contents, files.rows)
     files.write(CROISSANT, "metadata", lambda stream: stream.write(croissant))
     files.write(DATAPACKAGE, "metadata", lambda stream: stream.write(package))
@@ -150,18 +185,24 @@ class ReleaseFiles:
         self.progress = progress
         self.rows: dict[str, dict[str, Any]] = {}
 
+    @property
+    def sums(self) -> dict[str, str]:
+        """The sha256 of each, by name."""
+        return {name: row["sha256"] for name, row in self.rows.items()}
+
     def take(self, stage: str, name: str) -> None:
         """Bring in a shard of another stage's folder."""
         self.folder.take(stage, name)
-        self._add(name, "shard")
+        self.add(name, "shard")
 
     def write(self, name: str, kind: str, write: Callable[[IO[bytes]], object]) -> None:
         """Write one file."""
         with self.folder.open(name, "wb") as stream:
             write(stream)
-        self._add(name, kind)
+        self.add(name, kind)
 
-    def _add(self, name: str, kind: str) -> None:
+    def add(self, name: str, kind: str) -> None:
+        """Take up a file that lies in the folder."""
         with self.folder.open(name, "rb") as stream:
             found: Sum = sum_stream(stream)
         self.rows[name] = {"path": name, "kind": kind, **found._asdict(), "issue": None}

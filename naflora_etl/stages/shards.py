@@ -14,16 +14,15 @@ from typing import Any
 import pyarrow as pa
 
 from naflora_etl.engine.contracts import read_contract
+from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import PackDamaged, Packs
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import query_tables, sha256_of
 from naflora_etl.publishing.manifest import accepted_taxa
-from naflora_etl.publishing.tar import SampleTar, Span
+from naflora_etl.publishing.tar import LABEL, SampleTar, Span
 from naflora_etl.recipe import ShardsOptions
 
-PARTS = ("train", "test")
-LABEL = ("class_id", "taxon_name", "family", "genus", "species", "taxon_id", "specimen_key")
 ROWS_AT_ONCE = 10_000
 
 
@@ -44,8 +43,8 @@ def pack_shards(
     """
     samples = _join_samples(split, images, taxa)
     rows: list[dict[str, Any]] = []
-    for part in PARTS:
-        with ShardWriter(folder, part, options.samples_per_shard) as shards:
+    for part in _parts(samples, options):
+        with ShardWriter(folder, part, options) as shards:
             for sample in _shuffled(samples, part, options.shuffle_seed):
                 rows.append(_pack_sample(sample, packs, shards))
                 progress(len(rows), samples.num_rows, rows[-1]["shard"] or "")
@@ -55,10 +54,10 @@ def pack_shards(
 class ShardWriter:
     """The tars of one part, each begun when it is needed, so that none is empty."""
 
-    def __init__(self, folder: Folder, part: str, samples_per_shard: int) -> None:
+    def __init__(self, folder: Folder, part: str, options: ShardsOptions) -> None:
         self.folder = folder
         self.part = part
-        self.samples_per_shard = samples_per_shard
+        self.options = options
         self.shards = 0
         self._tar: SampleTar | None = None
         self._open = ExitStack()
@@ -73,7 +72,7 @@ class ShardWriter:
 
     def add(self, key: str, jpeg: bytes, label: dict[str, Any]) -> tuple[str, Span]:
         """Add a sample; return the name of its tar and where its image lies in it."""
-        if self._tar is None or self._tar.samples == self.samples_per_shard:
+        if self._tar is None or self._tar.samples == self.options.samples_per_shard:
             self._begin()
         assert self._tar is not None
         return self.name, self._tar.add(key, jpeg, label)
@@ -86,7 +85,7 @@ class ShardWriter:
     def _begin(self) -> None:
         self._finish()
         self.shards += 1
-        self._tar = SampleTar(self._open.enter_context(self.folder.open(self.name, "wb")))
+        self._tar = SampleTar(self._open.enter_context(self.folder.open(self.name, "wb")), label=self.options.label)
 
     def _finish(self) -> None:
         if self._tar is not None:
@@ -95,10 +94,19 @@ class ShardWriter:
         self._open.close()
 
 
+def _parts(samples: pa.Table, options: ShardsOptions) -> tuple[str, ...]:
+    """Return the parts that have tars of their own; Fault when halves are wanted and there are none."""
+    if not options.test_halves:
+        return ("train", "test")
+    if samples["test_half"].null_count == samples.num_rows:
+        raise Fault("shards.test_halves finds no halves of the test part; set split.public_share, which makes them.")
+    return ("train", "test-public", "test-private")
+
+
 def _join_samples(split: pa.Table, images: pa.Table, taxa: pa.Table) -> pa.Table:
     return query_tables(
-        """select s.image_key, s.class_key as taxon_id, s.class_id, s.part, s.specimen_key, t.taxon_name, t.family,
-                t.genus, t.species, i.pack, i."offset", i.size_bytes, i.sha256
+        """select s.image_key, s.class_key as taxon_id, s.class_id, s.part, s.specimen_key, s.test_half, t.taxon_name,
+                t.family, t.genus, t.species, i.pack, i."offset", i.size_bytes, i.sha256
             from split s left join images i using (image_key) left join taxa t on t.taxon_id = s.class_key
             order by s.image_key""",
         split=split,
@@ -108,11 +116,15 @@ def _join_samples(split: pa.Table, images: pa.Table, taxa: pa.Table) -> pa.Table
 
 
 def _shuffled(samples: pa.Table, part: str, seed: int) -> Iterator[dict[str, Any]]:
+    whole, _, half = part.partition("-")
     keys, parts = samples["image_key"].to_pylist(), samples["part"].to_pylist()
+    if half:
+        parts = [its_part if its_half == half else None for its_part, its_half
+                 in zip(parts, samples["test_half"].to_pylist(), strict=True)]  # fmt: skip
     order = [
         (hashlib.sha256(f"shard|{seed}|{key}".encode()).digest(), number)
         for number, (key, its_part) in enumerate(zip(keys, parts, strict=True))
-        if its_part == part
+        if its_part == whole
     ]
     order.sort()
     for start in range(0, len(order), ROWS_AT_ONCE):
