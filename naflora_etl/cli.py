@@ -38,7 +38,7 @@ HEADINGS: dict[str, tuple[click.Command, ...]] = {
         sharding.shard,
     ),
     "Learning": (learning.train, learning.evaluate, learning.score),
-    "At the cabinet": (cabinet.export, cabinet.identify_sheets),
+    "At the cabinet": (cabinet.export, cabinet.identify_sheets, cabinet.review),
     "Names": (naming.match,),
     "Choosing": (choosing.servers,),
     "Images": (fetching.fetch, redacting.redact),

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 import click
 
@@ -101,6 +101,33 @@ def identify_sheets(  # noqa: PLR0913  # a command has as many arguments as opti
         raise Fault(f"{sheets}: {told[0].finding()}")
     else:
         click.echo(_slip(told[0], exported, coverage))
+
+
+@click.command()
+@click.argument("run", type=_PATH)
+@click.argument("release_folder", metavar="RELEASE", type=_PATH)
+@click.option("--out", type=_PATH, required=True, help="Folder for review.csv and review.html.")
+@click.option("--part", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Whose labels.")
+@click.option("--most", type=click.IntRange(min=1), default=200, show_default=True, help="Sheets on the page.")
+@json_option
+def review(run: Path, release_folder: Path, out: Path, part: Literal["test", "train"], most: int,
+           as_json: bool) -> None:  # fmt: skip
+    """List the sheets whose labels a model confidently disputes.
+
+    RUN is a run or an exported model. The page shows each sheet beside one of its label's species and one of the
+    model's; the table holds the collections' numbers, and a column for your verdict.
+    """
+    from naflora_etl.learning.cabinet.review import review_labels
+    from naflora_etl.learning.cabinet.tellers import open_teller
+    from naflora_etl.learning.releases import check_same_classes, open_release
+
+    name, classes, tell = open_teller(run)
+    release = open_release(release_folder)
+    check_same_classes(classes, release.classes, run=run, release=release.folder)
+    with watching(quiet=as_json) as progress:
+        progress.begin("review")
+        found = review_labels(release, tell, out, name=name, part=part, most=most, progress=progress)
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else str(found))
 
 
 def _names_on(checklist: Path) -> set[str]:

@@ -19,7 +19,7 @@ from naflora_etl.learning.data import SheetDataset, plain_batches
 from naflora_etl.learning.devices import choose_device, settled
 from naflora_etl.learning.metrics import Score, score_predictions
 from naflora_etl.learning.recipe import LearnRecipe
-from naflora_etl.learning.releases import Classes, Integers, Part, open_release
+from naflora_etl.learning.releases import Integers, Part, check_same_classes, open_release
 from naflora_etl.learning.runs import Run
 
 
@@ -86,23 +86,6 @@ def rank_classes(model: nn.Module, part: Part, recipe: LearnRecipe, *, k: int, p
             done += len(images)
             progress(done, len(part))
     return np.asarray(torch.cat(ranked).numpy())
-
-
-def check_same_classes(model: Classes, data: Classes, *, run: Path, release: Path) -> None:
-    """Raise Fault unless model and release have the same species under the same numbers."""
-    if model.species == data.species:
-        return
-    number, ours, theirs = next(
-        (number, ours, theirs)
-        for number, (ours, theirs) in enumerate(
-            zip((*model.species, "nothing"), (*data.species, "nothing"), strict=False)
-        )
-        if ours != theirs
-    )
-    raise Fault(
-        f"{run} tells {len(model)} classes apart, {release} has {len(data)}; they differ first at class {number}: "
-        f"{ours} there, {theirs} here. Evaluate on a release of the classes it was trained on."
-    )
 
 
 def _submission(part: Part, predicted: Integers) -> bytes:

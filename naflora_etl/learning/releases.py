@@ -117,6 +117,23 @@ def read_classes(path: Path) -> Classes:
     return Classes(*(tuple(table[column].to_pylist()) for column in ("taxon_name", "genus", "family")))
 
 
+def check_same_classes(model: Classes, data: Classes, *, run: Path, release: Path) -> None:
+    """Raise Fault unless model and release have the same species under the same numbers."""
+    if model.species == data.species:
+        return
+    number, ours, theirs = next(
+        (number, ours, theirs)
+        for number, (ours, theirs) in enumerate(
+            zip((*model.species, "nothing"), (*data.species, "nothing"), strict=False)
+        )
+        if ours != theirs
+    )
+    raise Fault(
+        f"{run} tells {len(model)} classes apart, {release} has {len(data)}; they differ first at class {number}: "
+        f"{ours} there, {theirs} here. Evaluate on a release of the classes it was trained on."
+    )
+
+
 def _read_table(path: Path, columns: list[str]) -> pa.Table:
     if not path.is_file():
         raise Fault(f"{path.parent} has no {path.name}, so it is no release folder; give the folder that holds it.")

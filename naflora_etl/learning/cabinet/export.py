@@ -22,8 +22,7 @@ from naflora_etl.engine.workspace import Workspace
 from naflora_etl.learning.cabinet.card import card_text
 from naflora_etl.learning.cabinet.exported import Exported, make_labels
 from naflora_etl.learning.cabinet.heldout import calibrate_on
-from naflora_etl.learning.evaluate import check_same_classes
-from naflora_etl.learning.releases import Part, open_release
+from naflora_etl.learning.releases import Part, check_same_classes, open_release
 from naflora_etl.learning.runs import Run
 from naflora_etl.learning.warp import sheet_shape
 
