@@ -28,6 +28,7 @@ SPECIES = (
     (1, "w-11", "Acer saccharum", "Marshall", "Sapindaceae", 2, 1),
     (2, "w-2", "Viola × odorata", None, "Violaceae", 2, 1),
 )
+SMALL = {"name": "small", "shards": {"samples_per_shard": 4}, "split": {"minimum": 3, "min_test": 1}}
 INSTITUTIONS = ("NY", "MO|<b>", None)
 LICENSES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-NC-4.0")
 
@@ -139,7 +140,7 @@ def make_world(folder: Path, jpegs: dict[int, bytes] | None = None, **recipe: An
         "images": make_table("images", images),
         "split": make_table("split", splits),
     }
-    chosen = {"name": "small", "shards": {"samples_per_shard": 4}} | recipe
+    chosen = SMALL | recipe
     chosen["release"] = {"audit_sample": 0} | dict(chosen.get("release", {}))  # an OCR of noise takes its time
     return SmallWorld(workspace, packs, tables, make_recipe(chosen, folder=folder))
 

@@ -20,6 +20,7 @@ from naflora_etl.publishing.derived import check_derived
 from naflora_etl.publishing.findings import BUILD_ANEW, TAKE_ANEW, Finding, tell_keys
 from naflora_etl.publishing.parcel import MANIFEST, Parcel, open_parcel
 from naflora_etl.publishing.sample_check import Counted, check_shard
+from naflora_etl.publishing.split_check import check_minima
 from naflora_etl.publishing.table_check import (
     check_attribution,
     check_classes,
@@ -157,7 +158,7 @@ class Inspection:
         shards = set(manifest["shard"].to_pylist())
         yield from tell_keys("manifest.parquet", "shards that are missing", shards - set(self.parcel.sizes), TAKE_ANEW)
         checks: dict[tuple[str, ...], Callable[..., Iterator[Finding]]] = {
-            ("recipe.json",): lambda body: check_policy(manifest, json.loads(body)),
+            ("recipe.json",): lambda body: _check_recipe(manifest, classes, json.loads(body)),
             ("train_metadata.json",): lambda body: check_train_metadata(body, manifest, classes),
             ("test_metadata.json", "sample_submission.csv"): lambda told, ask: check_test_files(told, ask, manifest),
             ("attribution.csv",): lambda body: check_attribution(body, manifest),
@@ -177,6 +178,11 @@ class Inspection:
     def _tell(self, size_bytes: int) -> None:
         self.done += size_bytes
         self.progress(self.done, self.total, self.note)
+
+
+def _check_recipe(manifest: pa.Table, classes: pa.Table, recipe: dict[str, Any]) -> Iterator[Finding]:
+    yield from check_policy(manifest, recipe)
+    yield from check_minima(classes, recipe)
 
 
 def _rows_of(manifest: pa.Table, shard: str) -> dict[str, dict[str, Any]]:

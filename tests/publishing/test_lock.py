@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from small_world import make_world
+from small_world import SMALL, make_world
 
 from naflora_etl.cli import main
 from naflora_etl.engine.faults import Fault
@@ -23,7 +23,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def small_recipe(folder: Path, **sections: Any) -> Recipe:
-    values = {"name": "small", "shards": {"samples_per_shard": 4}, "release": {"audit_sample": 0}} | sections
+    values = SMALL | {"release": {"audit_sample": 0}} | sections
     return make_recipe(values, folder=folder)
 
 

@@ -206,6 +206,22 @@ def test_a_class_without_test_images_is_found(tmp_path: Path) -> None:
     )
 
 
+SPLITS: dict[str, tuple[dict[str, Any], str]] = {
+    "the minimum": ({"minimum": 4, "min_test": 1},
+                    "fewer images than split.minimum = 4 in recipe.json: 2, first class 1 (Acer saccharum) with 3"),
+    "to test on": ({"minimum": 3, "min_test": 2},
+                   "to test on than split.min_test = 2 in recipe.json: 3, first class 0 (Acer rubrum) with 1"),
+    "to train on": ({"minimum": 3, "min_test": 1, "min_train": 3},
+                    "to train on than split.min_train = 3 in recipe.json: 2, first class 1 (Acer saccharum) with 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("knobs", "sentence"), SPLITS.values(), ids=SPLITS)
+def test_a_class_below_the_recipes_minima_is_found(tmp_path: Path, knobs: dict[str, Any], sentence: str) -> None:
+    found = told(release_of(make_world(tmp_path, split=knobs)))
+    assert sentence in found and found.count("\n") == 0
+
+
 def test_no_boxes_are_asked_for_when_nothing_was_to_be_covered(tmp_path: Path) -> None:
     world = make_world(tmp_path, images={"redact": "none"})
     for row in world.tables["images"].to_pylist():
