@@ -70,7 +70,7 @@ ISSUES: dict[str, str] = {
     # split, shards
     "TOO_FEW_IMAGES": "Its species has fewer images than the recipe's minimum.",
     "CANNOT_BE_SPLIT": "Its species' images hang together (one gathering, say), so none can be tested on unleaked.",
-    "EMBARGOED": "It joins images that stand on both sides of an earlier release.",
+    "EMBARGOED": "It is bound to both sides of an earlier release, or was trained on and is bound to a tested one now.",
     "DUPLICATE_IMAGE": "Another image has the very same bytes.",
     "IMAGE_IN_SEVERAL_CLASSES": "Images with the very same bytes stand in different classes.",
     "PACK_DAMAGED": "The stored image is missing or does not have the bytes it was stored with.",

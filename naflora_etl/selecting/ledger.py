@@ -78,9 +78,10 @@ class Sides:
 def settle_sides(columns: Sequence[Integers], pairs: Pairs, released: Integers) -> Sides:
     """Return the side of each row, given that of the released ones (FREE: never released).
 
-    A released row keeps its side, whatever it is found to be bound to since. A row that came since takes the side of
-    its group. It is embargoed when it is bound to both sides itself; when new rows bind both sides as a chain, none of
-    which does alone, all new rows of that group are.
+    A released row never changes its side. Where released rows of both sides are found to be bound since, through
+    released ones, those of the training part are embargoed, so that what is tested on stays what it was. A row that
+    came since takes the side of its group. It is embargoed when it is bound to both sides itself; when new rows bind
+    both sides as a chain, none of which does alone, all new rows of that group are.
     """
     is_old = released != FREE
     old = join_groups(*(np.where(is_old, c, -1) for c in columns), pairs=_among(pairs, is_old))
@@ -95,6 +96,7 @@ def settle_sides(columns: Sequence[Integers], pairs: Pairs, released: Integers) 
         touched[right] |= on_side[left]
         touches.append(touched)
     embargoed = ~is_old & touches[0] & touches[1]
+    embargoed |= (released == TRAIN) & _spread(old, released == TEST)
     while True:
         group = join_groups(*(np.where(embargoed, -1, c) for c in columns), pairs=_among(pairs, ~embargoed))
         on_train, on_test = (_spread(group, released == side) for side in (TRAIN, TEST))
