@@ -56,7 +56,7 @@ ISSUES: dict[str, str] = {
     # images
     "SPARE_NOT_NEEDED": "A spare that no failure called for.",
     "ADDRESS_REFUSED": "The address leads to a private or loopback network that the recipe does not name.",
-    "ROBOTS_DISALLOWED": "The server's robots.txt, or a header of its answer, asks machines to stay away.",
+    "ROBOTS_DISALLOWED": "The server asks machines to stay away: by robots.txt, tdmrep.json, or a header.",
     "HTTP_BLOCKED": "The server refused us (401, 403, 451): ask its owner, do not evade.",
     "HTTP_GONE": "The server has no such image (404, 410).",
     "HTTP_ERROR": "The server answered with another error that trying again will not mend.",

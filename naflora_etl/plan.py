@@ -181,9 +181,9 @@ class Counting:
             rows = self._not_fetched(would_ask.fingerprint)
             sure = Counter(row["host"] for row in rows if row["role"] == "chosen")
         most = Counter(row["host"] for row in rows)
-        robots = int(self.recipe.http.obey_robots)
+        wishes = 2 * int(self.recipe.http.obey_robots)  # robots.txt, tdmrep.json
         return [
-            self._errand(host, "images", sure[host] + robots, most[host] + robots, most[host] * SHEET_BYTES)
+            self._errand(host, "images", sure[host] + wishes, most[host] + wishes, most[host] * SHEET_BYTES)
             for host in sorted(most, key=lambda name: (-sure[name], name))
         ]
 

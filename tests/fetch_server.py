@@ -45,8 +45,8 @@ class Host:
         return f"http://127.0.0.1:{self.port}"
 
     def asked(self) -> Counter[str]:
-        """How often each path but robots.txt was asked for."""
-        return Counter(path for path in self.seen if path != "/robots.txt")
+        """How often each path was asked for, robots.txt and tdmrep.json aside."""
+        return Counter(path for path in self.seen if path not in ("/robots.txt", "/.well-known/tdmrep.json"))
 
     def urls(self, count: int) -> list[str]:
         return [f"{self.root}/image/{number}.jpg" for number in range(count)]

@@ -85,7 +85,7 @@ def test_after_the_selection_only_image_hosts_are(plans: dict[str, Plan], folder
     rows = Receipts(Workspace(str(folder / "work"))).table("selection").to_pylist()
     chosen = sum(row["role"] == "chosen" for row in rows)
     assert {errand.what for errand in errands} == {"images"}
-    assert sum(errand.requests_least - 1 for errand in errands) == chosen
+    assert sum(errand.requests_least - 2 for errand in errands) == chosen
     assert "Nothing was asked yet" not in describe_plan(plans["selection"])
 
 

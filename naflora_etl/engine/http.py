@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from naflora_etl import __version__
+from naflora_etl.engine import reservations
 from naflora_etl.engine.addresses import (
     AddressRefused,
     GuardedResolver,
@@ -31,7 +33,8 @@ from naflora_etl.engine.clock import now
 from naflora_etl.engine.exchange import CleanConnector, Errand, Exchange, Request, Timeouts, judged
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.lanes import HostRests, Lanes, Policy, lanes_in_force, policy_for
-from naflora_etl.engine.robots import LONGEST_BYTES, Robots
+from naflora_etl.engine.reservations import Reservations
+from naflora_etl.engine.robots import LONGEST_BYTES, Once, Robots
 
 __all__ = ["Answer", "Ask", "HttpClient", "HttpSettings"]
 
@@ -127,7 +130,7 @@ class Ask:
     def __init__(self, client: HttpClient, session: aiohttp.ClientSession) -> None:
         self.client = client
         self.exchange = Exchange(session, client.lanes, client.settings)
-        self.robots_locks: dict[str, asyncio.Lock] = {}
+        self.robots, self.reservations = Once(client.lanes.robots), Once(client.lanes.reservations)
 
     async def __call__(
         self,
@@ -217,17 +220,29 @@ class Ask:
         client.check_contact(host)
         policy = client.policy(host)
         if request.opt_outs:
-            delay_s = await self._obey_robots(request.url, errand)
+            delay_s = await self._obey(request.url, errand)
             policy = _Spaced(policy.concurrency, min(policy.per_second, 1 / delay_s)) if delay_s else policy
         return await self.exchange.once(request, policy, errand)
 
-    async def _obey_robots(self, url: URL, errand: Errand) -> float:
-        """Raise Stop when robots.txt keeps us away; return the seconds between requests that it asks for, at most
-        max_wait_s."""
+    async def _obey(self, url: URL, errand: Errand) -> float:
+        """Raise Stop when the host's robots.txt or tdmrep.json keeps us away; return the seconds between requests that
+        it asks for, at most max_wait_s."""
 
         async def read(place: URL) -> bytes:
             return (await self._follow(Request(place, max_bytes=LONGEST_BYTES, only_start=True), errand)).body
 
-        robots = Robots(self.client.lanes, self.client.agent, read, self.robots_locks)
-        await robots.obey(url)
-        return min(robots.delay_s(host_of(url)), self.client.settings.max_wait_s)
+        async def read_beside(place: URL) -> bytes:
+            if not await robots.allows(place):
+                return b""
+            began, own = time.monotonic(), Errand(min(reservations.PATIENCE_S, errand.left_s), errand.asked)
+            try:
+                request = Request(place, max_bytes=reservations.LONGEST_BYTES, only_start=True)
+                return (await self._follow(request, own)).body
+            finally:
+                errand.waited_s += time.monotonic() - began  # the image's own time begins after it
+
+        lanes = self.client.lanes
+        robots = Robots(self.robots, self.client.agent, read)
+        delay_s = await robots.obey(url)
+        await Reservations(self.reservations, read_beside, lanes.pause).obey(url)
+        return min(delay_s, self.client.settings.max_wait_s)

@@ -87,7 +87,8 @@ class Lanes:
 
     def __init__(self, folder: Path | None = None, gate: Gate | None = None) -> None:
         self.robots: dict[str, tuple[float, Any]] = {}
-        """What each host's robots.txt says, and when it was read (time.monotonic())."""
+        self.reservations: dict[str, tuple[float, Any]] = {}
+        """What each host's robots.txt and tdmrep.json say, and until when that holds (time.monotonic())."""
         self.folder = folder
         self.gate = gate
         self._lanes: dict[str, LaneStore] = {}

@@ -13,7 +13,6 @@ from yarl import URL
 
 from naflora_etl.engine.addresses import AddressRefused, host_of
 from naflora_etl.engine.answers import Stop
-from naflora_etl.engine.lanes import Lanes
 
 HOLD_S = 86_400
 """RFC 9309, 2.4: a robots.txt may be kept for a day."""
@@ -22,35 +21,54 @@ LONGEST_BYTES = 500 * 1024
 
 
 @dataclass(frozen=True)
-class Robots:
-    """Keeps one session to the robots.txt of the hosts that it asks; what they say is kept with the lanes."""
+class Once:
+    """What is asked of each host once and then kept, though many of a session want to know it at the same time."""
 
-    lanes: Lanes
+    kept: dict[str, tuple[float, Any]]
+    """By host: until when (time.monotonic()), and what; shared by the sessions of a process."""
+    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    async def of(self, host: str, read: Callable[[], Awaitable[tuple[Any, float]]]) -> Any:
+        """Return what is kept of a host; else what `read` brings, and keep it for the seconds that it tells."""
+        if not self._holds(host):
+            async with self.locks.setdefault(host, asyncio.Lock()):
+                if not self._holds(host):
+                    value, seconds = await read()
+                    self.kept[host] = time.monotonic() + seconds, value
+        return self.kept[host][1]
+
+    def _holds(self, host: str) -> bool:
+        return host in self.kept and self.kept[host][0] > time.monotonic()
+
+
+@dataclass(frozen=True)
+class Robots:
+    """Keeps one session to the robots.txt of the hosts that it asks."""
+
+    known: Once
     agent: str
     read: Callable[[URL], Awaitable[bytes]]
     """Asks for a robots.txt: raises TryAgain where none came, Stop where there is none."""
-    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
-    async def obey(self, url: URL) -> None:
-        """Raise Stop when the host's robots.txt asks us to stay away; 4xx allows, 5xx forbids for now (TryAgain)."""
+    async def obey(self, url: URL) -> float:
+        """Raise Stop when the host's robots.txt asks us to stay away; 4xx allows, 5xx forbids for now (TryAgain).
+
+        Return the seconds between requests that its Crawl-delay asks for; 0 where it has none.
+        """
         host = host_of(url)
-        known = self.lanes.robots
-        if host not in known or known[host][0] < time.monotonic() - HOLD_S:
-            async with self.locks.setdefault(host, asyncio.Lock()):
-                if host not in known or known[host][0] < time.monotonic() - HOLD_S:
-                    known[host] = time.monotonic(), await self._read(url)
-        if not known[host][1].can_fetch(str(url), self.agent):
+        rules = await self.known.of(host, lambda: self._read(url))
+        if not rules.can_fetch(str(url), self.agent):
             raise Stop("ROBOTS_DISALLOWED", f"{host}/robots.txt disallows {url.path}")
+        return float(rules.crawl_delay(self.agent) or 0.0)
 
-    def delay_s(self, host: str) -> float:
-        """Return the seconds between requests that the host's Crawl-delay asks for; 0 where it has none."""
-        if host not in self.lanes.robots:
-            return 0.0
-        return float(self.lanes.robots[host][1].crawl_delay(self.agent) or 0.0)
+    async def allows(self, url: URL) -> bool:
+        """Return whether the host's robots.txt lets us ask for an address."""
+        rules = await self.known.of(host_of(url), lambda: self._read(url))
+        return bool(rules.can_fetch(str(url), self.agent))
 
-    async def _read(self, url: URL) -> Any:
+    async def _read(self, url: URL) -> tuple[Any, float]:
         try:
             text = await self.read(url.origin() / "robots.txt")
         except (Stop, AddressRefused):
             text = b""
-        return Protego.parse(text.decode("utf-8-sig", "replace"))
+        return Protego.parse(text.decode("utf-8-sig", "replace")), HOLD_S

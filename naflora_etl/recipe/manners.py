@@ -40,7 +40,7 @@ class HttpOptions(Section):
     max_wait_s: Annotated[float, Field(ge=0)] = 120.0
     """Longest Retry-After that is waited for within a run; a longer one makes the failure transient."""
     obey_robots: bool = True
-    """robots.txt of image servers, asked once a host."""
+    """robots.txt and tdmrep.json of image servers, asked once a host, and opt-outs in headers."""
 
     @property
     def known_hosts(self) -> Mapping[str, HostPolicy]:

@@ -20,6 +20,9 @@ from naflora_etl.recipe import HostPolicy, HttpOptions
 PATIENCE_S = 300
 """Nothing here takes so long on whatever machine; what does, hangs."""
 
+WISHES = ("/robots.txt", "/.well-known/tdmrep.json")
+"""What each host is asked for first."""
+
 
 @dataclass
 class Call:

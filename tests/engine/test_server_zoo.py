@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from raw_server import Call, RawServer, ask, make_client, serving
+from raw_server import WISHES, Call, RawServer, ask, make_client, serving
 
 BODY = bytes(range(256)) * 800  # 204,800 bytes: long enough to be resumed
 LIMIT = 1_000_000
@@ -312,7 +312,7 @@ def test_every_animal_gets_its_verdict(zoo: RawServer, name: str) -> None:
     in_time = {} if animal.act in NEVER_END else {"total_timeout_s": 60, "deadline_s": 300}
     client = make_client(zoo.host, **in_time)
     [answer] = ask(client, f"http://{zoo.host}/{name}", max_bytes=LIMIT, robots=True)
-    asked = [call for call in zoo.calls if not call.path.startswith(("/robots", "/hop-"))]
+    asked = [call for call in zoo.calls if not call.path.startswith((*WISHES, "/hop-"))]
     assert answer.issue == animal.issue, answer.note
     assert animal.body is None or answer.body == animal.body
     assert len(asked) <= animal.requests

@@ -17,7 +17,7 @@ from naflora_etl.engine.workspace import Workspace
 from naflora_etl.stages.images import fetch_images, wanted_px
 
 sys.path.append(str(Path(__file__).parents[1] / "engine"))
-from raw_server import Call, RawServer, make_client, serving
+from raw_server import WISHES, Call, RawServer, make_client, serving
 
 FULL, SMALL = "full/full/0/default.jpg", "full/!64,64/0/default.jpg"
 
@@ -90,7 +90,7 @@ def fetch(server: RawServer, folder: Path, *paths: str, **knobs: object) -> dict
 def test_a_service_is_asked_for_the_size_that_is_needed(server: RawServer, tmp_path: Path, path: str) -> None:
     issue, paths = EXPECTED[path]
     row = fetch(server, tmp_path, path)[path]
-    seen = [call.path for call in server.calls if call.path != "/robots.txt"]
+    seen = [call.path for call in server.calls if call.path not in WISHES]
     assert (row["issue"], seen) == (issue, paths)
     assert row["fetched_url"] == (server.url(paths[0]) if issue is None and paths == [f"/offers/{SMALL}"] else None)
     assert next(asked.status for asked in read_asked(str(row["asked"]))) == 404, "robots.txt comes first"
