@@ -23,6 +23,7 @@ def sandbox() -> None:
 @click.option("--specimens-per-species", default=16, show_default=True, help="Mean number of specimens a species.")
 @click.option("--min-sheet-px", default=3000, show_default=True, help="Long side of the smallest sheet.")
 @click.option("--max-sheet-px", default=6000, show_default=True, help="Long side of the largest sheet.")
+@click.option("--quarter", default=0, show_default=True, help="Quarters of a year that passed in it.")
 @click.option("--port", default=8600, show_default=True, help="Port on every loopback address of the world.")
 @click.option("--given", type=click.Path(path_type=Path), help="Folder to write its checklist and names table into.")
 def serve_sandbox(given: Path | None, **options: int) -> None:

@@ -16,6 +16,8 @@ class SandboxOptions(Section):
     """Species that grow in it."""
     specimens_per_species: Count = 16
     """Mean number of specimens a species; a long tail around it."""
+    quarter: Annotated[int, Field(ge=0)] = 0
+    """Quarters of a year that passed: records were withdrawn, redetermined, relicensed, edited, added, renumbered."""
     port: Annotated[int, Field(ge=1024, le=65535)] = 8640
     """Port on every loopback address of the world; fixed, since it is part of each image's URL."""
     min_sheet_px: Count = 3000

@@ -20,6 +20,7 @@ from naflora_etl.sandbox.herbaria import (
 
 GOLDEN = 0.6180339887498949
 TAIL = 0.55  # of the log-normal that spreads specimens over species
+FIRST_GBIF_KEY = 4_000_000_000
 MOST_SPECIMENS = 9_000  # of one species, as its numbers have four digits
 # what a troubled server does, with the share of its pictures; the rest are good
 TROUBLES: dict[str, tuple[tuple[str, float], ...]] = {
@@ -73,6 +74,10 @@ class Specimen:
     in_idigbio: bool
     determiner: str
     pictures: tuple[Picture, ...]
+    changed_in: int = 0
+    """The quarter in which its publisher changed it last."""
+    number_at_gbif: int | None = None
+    """GBIF's number, where it is not the first one that the record got."""
 
     @property
     def barcode(self) -> str:
@@ -82,7 +87,7 @@ class Specimen:
     @property
     def gbif_key(self) -> int:
         """GBIF's number of the record."""
-        return 4_000_000_000 + self.taxon * 10_000 + self.index
+        return self.number_at_gbif or FIRST_GBIF_KEY + self.taxon * 10_000 + self.index
 
 
 def count_specimens(seed: int, species: int, mean: int) -> int:
@@ -94,16 +99,22 @@ def count_specimens(seed: int, species: int, mean: int) -> int:
 
 def gather(seed: int, flora: Flora, hosts: tuple[Host, ...], species: Species, mean: int) -> tuple[Specimen, ...]:
     """Return all specimens of a species."""
-    random = Random(f"{seed}/specimens/{species.index}")
+    return gather_more(seed, flora, hosts, species, 0, count_specimens(seed, species.index, mean))
+
+
+def gather_more(
+    seed: int, flora: Flora, hosts: tuple[Host, ...], species: Species, first: int, count: int
+) -> tuple[Specimen, ...]:
+    """Return specimens of a species that are numbered from `first`: `count` sheets, and an observation now and then."""
+    random = Random(f"{seed}/specimens/{species.index}" + (f"/{first}" if first else ""))
     found: list[Specimen] = []
-    wanted = count_specimens(seed, species.index, mean)
-    while len(found) < wanted:
+    while len(found) < count:
         gathering = _go_out(random, flora, species)
-        keepers = _keepers(random)[: wanted - len(found)]
+        keepers = _keepers(random)[: count - len(found)]
         for keeper in keepers:
-            found.append(_mount(random, gathering, keeper, len(found), hosts))
+            found.append(_mount(random, gathering, keeper, first + len(found), hosts))
         if random.random() < 0.06:
-            found.append(_mount(random, gathering, OBSERVERS, len(found), hosts))
+            found.append(_mount(random, gathering, OBSERVERS, first + len(found), hosts))
     return tuple(found)
 
 

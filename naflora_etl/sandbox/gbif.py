@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -11,10 +13,11 @@ from multidict import MultiDict
 
 from naflora_etl.sandbox.flora import TaxonName
 from naflora_etl.sandbox.gatherings import Specimen
-from naflora_etl.sandbox.gbif_record import BACKBONE, COL_XR, key_in, lineage_of, write_record
+from naflora_etl.sandbox.gbif_record import BACKBONE, COL_XR, interpreted_at, key_in, lineage_of, write_record
 from naflora_etl.sandbox.world import World
 
 DEFAULT_LIMIT, MOST_A_PAGE, CEILING = 20, 300, 100_000
+FACET_LIMIT = 10
 LEAST_LIKENESS = 0.86
 
 
@@ -30,6 +33,7 @@ class Gbif:
         return [
             web.get("/v1/occurrence/search", self.search),
             web.get("/v1/occurrence/{key}", self.occurrence),
+            web.get("/v1/occurrence/{key}/fragment", self.fragment),
             web.get("/v2/species/match", self.match),
             web.get("/v1/species/match", self.match_flat),
         ]
@@ -56,18 +60,36 @@ class Gbif:
                 "endOfRecords": offset + limit >= len(found),
                 "count": len(found),
                 "results": [write_record(self.world, specimen, checklist) for specimen in page],
-                "facets": [],
+                "facets": [self._count(found, query, field, checklist) for field in query.getall("facet", [])],
             }
         )
 
+    def _count(self, found: list[Specimen], query: Any, field: str, checklist: str) -> dict[str, Any]:
+        """Return how many records bear each value of a field, the most frequent first; a taxon counts for those above."""
+        counts: Counter[str] = Counter()
+        for specimen in found:
+            if field == "taxonKey":
+                counts.update(set(lineage_of(self.world, specimen.name).keys(checklist)))
+            elif field in _FIELDS:
+                counts.update(_FIELDS[field](specimen))
+        first, most = int(query.get("facetOffset", 0)), int(query.get("facetLimit", FACET_LIMIT))
+        listed = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[first : first + most]
+        name = re.sub("([A-Z])", r"_\1", field).upper()
+        return {"field": name, "counts": [{"name": value, "count": count} for value, count in listed]}
+
     async def occurrence(self, request: web.Request) -> web.Response:
         """Answer for one record; 404 for what was never here, or is not any more."""
-        key = request.match_info["key"]
-        number = int(key) - 4_000_000_000 if key.isdigit() else -1
-        specimen = self.world.find_specimen(*divmod(number, 10_000))
+        specimen = self.world.find_gbif(request.match_info["key"])
         if specimen is None or not specimen.in_gbif:
             return web.json_response({"code": 404, "message": "Not found"}, status=404)
         return web.json_response(write_record(self.world, specimen, request.query.get("checklistKey", BACKBONE)))
+
+    async def fragment(self, request: web.Request) -> web.Response:
+        """Answer with a record as its publisher sent it last; GBIF keeps it when the record itself is gone."""
+        specimen = self.world.find_gbif(request.match_info["key"])
+        if specimen is None:
+            return web.json_response({"code": 404, "message": "Not found"}, status=404)
+        return web.json_response({"occurrenceID": specimen.barcode, "scientificName": specimen.name.scientific_name})
 
     async def match(self, request: web.Request) -> web.Response:
         """Answer what a name means (v2)."""
@@ -118,11 +140,16 @@ class Gbif:
                 continue
             if accepted and not (lineage.accepted and key_in(lineage.accepted, checklist) in accepted):
                 continue
+            if not _in_range(interpreted_at(self.world, specimen), query.get("lastInterpreted", "*")):
+                continue
             if all(values & _FIELDS[field](specimen) for field, values in filters.items()):
                 yield specimen
 
     def _candidates(self, keys: Iterable[str], narrow: bool) -> Iterator[Specimen]:
-        species = sorted({at for key in keys for at in self.taxa.get(key, ())})
+        flora = self.world.flora
+        named = {at for key in keys for at in self.taxa.get(key, ())}
+        # what was redetermined lies with the species under which it was gathered, in the same genus
+        species = sorted({mate for at in named for mate in flora.genera[flora.species[at].genus].species})
         for index in species if narrow else range(len(self.world.flora.species)):
             yield from self.world.specimens(index)
 
@@ -168,6 +195,13 @@ _FIELDS = {
     "catalogNumber": lambda specimen: {specimen.barcode},
     "occurrenceId": lambda specimen: {f"urn:catalog:{specimen.institution.code}:{specimen.barcode}"},
 }
+
+
+def _in_range(day: str, wanted: str) -> bool:
+    """Return whether a moment lies in a range `from,to` (days, inclusive; `*` is open), or on a single day."""
+    first, _, last = wanted.partition(",")
+    last = last or first
+    return (first == "*" or day[: len(first)] >= first) and (last == "*" or day[: len(last)] <= last)
 
 
 def _choose(twins: tuple[TaxonName, ...], author: str) -> tuple[TaxonName, int]:

@@ -39,8 +39,7 @@ class ImageCache:
         return web.Response(body=body, content_type="image/jpeg")
 
     def _find(self, key: str, md5: str) -> tuple[Specimen, Picture] | None:
-        number = int(key) - 4_000_000_000 if key.isdigit() else -1
-        specimen = self.world.find_specimen(*divmod(number, 10_000))
+        specimen = self.world.find_gbif(key)
         for picture in specimen.pictures if specimen and specimen.in_gbif else ():
             if hashlib.md5(picture.url.encode(), usedforsecurity=False).hexdigest() == md5:
                 return specimen, picture  # type: ignore[return-value]

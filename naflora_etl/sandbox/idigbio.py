@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +21,7 @@ PENDING_SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="200" height="60"><text x="10" y="35">Media pending</text></svg>'
 )
 PENDING_ONE_IN = 40
+TOP = 10
 TOKEN = re.compile(r"\w+")  # a hybrid's × is no letter and falls away
 RANGES: dict[str, Callable[[str, str], bool]] = {
     "gt": operator.gt,
@@ -49,6 +50,7 @@ class Idigbio:
             ("/v2/search/media", self.search_media),
             ("/v2/summary/count/records", self.count_records),
             ("/v2/summary/count/media", self.count_media),
+            ("/v2/summary/top/records", self.top_records),
         ):
             routes += [web.get(path, _refusing(handler)), web.post(path, _refusing(handler))]
         return [*routes, web.get("/v2/view/{type}/{uuid}", self.view), web.get("/v2/media/{uuid}", self.media)]
@@ -68,6 +70,12 @@ class Idigbio:
     async def count_media(self, query: Item) -> web.Response:
         """Answer how many pictures a query finds."""
         return web.json_response({"itemCount": len(self._media(query))})
+
+    async def top_records(self, query: Item) -> web.Response:
+        """Answer how many specimens bear each value of the first field, and within it of the next one, and so on."""
+        fields = query.get("top_fields") or ["scientificname"]
+        fields = [fields] if isinstance(fields, str) else list(fields)
+        return web.json_response(_top(self._records(query.get("rq", {})), fields, int(query.get("count", TOP))))
 
     async def view(self, request: web.Request) -> web.Response:
         """Answer for one record or picture."""
@@ -155,6 +163,18 @@ async def _read_query(request: web.Request) -> Item:
         elif isinstance(value, str) and field in ("rq", "mq"):
             raise _Refused(f"{field} is not JSON")
     return query
+
+
+def _top(items: list[Item], fields: list[str], most: int) -> Item:
+    answer: Item = {"itemCount": len(items)}
+    if fields:
+        groups: dict[str, list[Item]] = defaultdict(list)
+        for item in items:
+            if (value := item["indexTerms"].get(fields[0])) is not None:
+                groups[str(value)].append(item)
+        largest = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:most]
+        answer[fields[0]] = {value: _top(own, fields[1:], most) for value, own in largest}
+    return answer
 
 
 def _page(items: list[Item], query: Item) -> Item:

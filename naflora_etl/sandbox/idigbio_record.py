@@ -9,7 +9,9 @@ from typing import Any
 from naflora_etl.sandbox.gatherings import Picture, Specimen
 from naflora_etl.sandbox.world import World
 
-INDEXED = "2025-1{}-0{}T11:02:07.4{}+00:00"
+INDEXED = "{}-1{}-0{}T11:02:07.4{}+00:00"
+FIRST_YEAR, LATER = 2025, 2050
+"""A record is indexed anew in the quarter in which it changed; those are years to come."""
 COUNTRY_CODES = {"US": "usa", "CA": "can", "GL": "grl", "MX": "mex", "JP": "jpn"}
 
 
@@ -172,13 +174,14 @@ def write_media(world: World, specimen: Specimen, picture: Picture) -> dict[str,
 
 def _item(kind: str, uuid: str, data: dict[str, Any], terms: dict[str, Any], specimen: Specimen) -> dict[str, Any]:
     etag = sha1(repr((data, terms)).encode()).hexdigest()
-    index = specimen.index
-    terms |= {"etag": etag, "version": 1, "datemodified": INDEXED.format(index % 3, 1 + index % 9, index % 10)}
+    index, year = specimen.index, LATER + specimen.changed_in if specimen.changed_in else FIRST_YEAR
+    indexed = INDEXED.format(year, index % 3, 1 + index % 9, index % 10)
+    terms |= {"etag": etag, "version": 1 + specimen.changed_in, "datemodified": indexed}
     return {
         "uuid": uuid,
         "type": kind,
         "etag": etag,
-        "version": 1,
+        "version": terms["version"],
         "data": data,
         "recordIds": terms["recordids"],
         "indexTerms": terms,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 
 from naflora_etl.recipe import SandboxOptions
 from naflora_etl.sandbox.flora import Flora, TaxonName, grow_flora
-from naflora_etl.sandbox.gatherings import Specimen, gather
+from naflora_etl.sandbox.gatherings import FIRST_GBIF_KEY, Specimen, gather, gather_more
 from naflora_etl.sandbox.herbaria import Host, hosts_of
+from naflora_etl.sandbox.quarters import NEW_NUMBERS, pass_quarters
 
 WORLD_VERSION = 1  # raised when the same options make another world
 GBIF_ADDRESS = "127.10.0.1"
@@ -49,7 +50,9 @@ class World:
             if len(self._gathered) >= SPECIES_KEPT:
                 self._gathered.clear()
             options, plant = self.options, self.flora.species[species]
-            self._gathered[species] = gather(options.seed, self.flora, self.hosts, plant, options.specimens_per_species)
+            first = gather(options.seed, self.flora, self.hosts, plant, options.specimens_per_species)
+            grow = partial(gather_more, options.seed, self.flora, self.hosts, plant)
+            self._gathered[species] = pass_quarters(first, self.flora, options.seed, options.quarter, grow)
         return self._gathered[species]
 
     def all_specimens(self) -> Iterator[Specimen]:
@@ -63,6 +66,15 @@ class World:
             return None
         found = self.specimens(species)
         return found[index] if 0 <= index < len(found) else None
+
+    def find_gbif(self, key: str) -> Specimen | None:
+        """Return the specimen that a number of GBIF's stands for now; None where there is no such."""
+        number = (int(key) if key.isdigit() else 0) - FIRST_GBIF_KEY
+        species = number % NEW_NUMBERS // 10_000
+        if number < 0 or species >= len(self.flora.species):
+            return None
+        found = (specimen for specimen in self.specimens(species) if str(specimen.gbif_key) == key)
+        return next(found, None)
 
     def find_barcode(self, barcode: str) -> Specimen | None:
         """Return the specimen that bears a barcode; None where there is no such."""
