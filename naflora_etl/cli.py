@@ -20,6 +20,7 @@ from naflora_etl.commands import (
     naming,
     redacting,
     releasing,
+    renewing,
     sandbox,
     sharding,
     subsetting,
@@ -27,7 +28,10 @@ from naflora_etl.commands import (
 from naflora_etl.console import Naflora
 
 HEADINGS: dict[str, tuple[click.Command, ...]] = {
-    "From a recipe": (building.build, building.plan, building.status, hosts.hosts, building.why, building.list_knobs),
+    "From a recipe": (
+        building.build, renewing.reharvest, building.plan, building.status, hosts.hosts, building.why,
+        building.list_knobs,
+    ),
     "A release": (
         releasing.release,
         releasing.verify,

@@ -47,6 +47,7 @@ ISSUES: dict[str, str] = {
     "LICENSE_NOT_ALLOWED": "The licence is not one that the recipe allows.",
     "DUPLICATE_RECORD": "Another row holds the same image of the same taxon.",
     "IMAGE_OF_SEVERAL_TAXA": "Records of different taxa share this image, so its label is unsure.",
+    "WITHDRAWN": "An earlier release held the image, and no source has it any more.",
     # selection
     "HOST_NOT_CHOSEN": "The image lies on a server that was not chosen.",
     "OVER_CAP": "Its species has enough images and spares without it.",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from naflora_etl.engine.build import Mapper, Site, build_stage, map_here
 from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.receipts import Receipt, Receipts
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.workspace import Workspace
@@ -13,6 +14,7 @@ from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums
 from naflora_etl.publishing.lock import Lock, check_files, check_stage
 from naflora_etl.recipe import Recipe
+from naflora_etl.sources.renewal import renew_recipe
 from naflora_etl.stages import given, harvest, images, records, release, selection, shards, split, taxa
 
 GIVEN: tuple[Stage, ...] = (given.CHECKLIST, given.WCVP)
@@ -55,6 +57,7 @@ def build_recipe(
     what a flow puts around it.
     """
     with workspace.locked():
+        recipe = renew_recipe(recipe, Notes(workspace))
         site = Site(workspace, recipe, mapper, tell)
         return [build(stage, site) for stage in stages_until(until)]
 

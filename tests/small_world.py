@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import Kept, Packs
@@ -82,6 +83,7 @@ class SmallWorld:
             options=self.recipe.release,
             recipe=self.recipe,
             tables=self,
+            blobs=Blobs(self.workspace),
             packs=self.packs,
             folder=folder,
             progress=lambda *told: None,

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "naflora_etl"
 FLOORS = {
     "__main__": 6, "cli": 5.6, "commands": 5.5, "console": 5, "flows": 5,
-    "plan": 4.5, "pipeline": 4, "sandbox": 4, "fetching": 4,
+    "plan": 4.5, "renewing": 4.5, "pipeline": 4, "sandbox": 4, "fetching": 4,
     "stages": 3,
     "names": 2, "sources": 2, "selecting": 2, "imaging": 2, "publishing": 2, "learning": 2,
     "engine": 1, "recipe": 1, "issues": 1, "knobs": 1, "__init__": 0,

@@ -30,12 +30,13 @@ from naflora_etl.publishing.table_check import (
     check_test_files,
     check_train_metadata,
 )
+from naflora_etl.publishing.withdrawn import check_withdrawn
 
 TABLES = ("manifest", "classes", "excluded")
 DOCUMENTS = (
     "README.md", "report.html", "recipe.json", "attribution.csv", "train_metadata.json", "test_metadata.json",
     "sample_submission.csv", "croissant.json", "datapackage.json", "CITATION.cff", "derived_dataset.json",
-    "citations.bib", "citations.json", "ACKNOWLEDGEMENTS.txt", "lock.json",
+    "citations.bib", "citations.json", "ACKNOWLEDGEMENTS.txt", "lock.json", "withdrawn.csv",
 )  # fmt: skip
 SHARD_COLUMNS = ["image_key", "offset", "length_bytes", "sha256", "width_px", "height_px", "class_id", "taxon_name",
                  "specimen_key"]  # fmt: skip
@@ -163,6 +164,7 @@ class Inspection:
             ("test_metadata.json", "sample_submission.csv"): lambda told, ask: check_test_files(told, ask, manifest),
             ("attribution.csv",): lambda body: check_attribution(body, manifest),
             ("derived_dataset.json",): lambda body: check_derived(body, manifest),
+            ("withdrawn.csv",): lambda body: check_withdrawn(body, manifest),
         }
         for names, check in checks.items():
             if all(name in self.parcel.sizes for name in names):

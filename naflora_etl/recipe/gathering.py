@@ -13,7 +13,7 @@ class HarvestOptions(Section):
     sources: tuple[Literal["gbif", "idigbio", "archive"], ...] = ("gbif", "idigbio")
     """Who is asked; an archive is a file and asks nobody."""
     archives: tuple[str, ...] = ()
-    """Darwin Core archives (zip or folder) for the source `archive`."""
+    """Darwin Core archives (zip or folder, or the address of a zip) for the source `archive`."""
     gbif_api: str = "https://api.gbif.org"
     """Root of the GBIF API."""
     gbif: Literal["auto", "search", "download"] = "auto"

@@ -65,7 +65,7 @@ class Gbif:
         )
 
     def _count(self, found: list[Specimen], query: Any, field: str, checklist: str) -> dict[str, Any]:
-        """Return how many records bear each value of a field, the most frequent first; a taxon counts for those above."""
+        """Return how many records bear each value of a field, the most frequent first; a taxon counts for all above."""
         counts: Counter[str] = Counter()
         for specimen in found:
             if field == "taxonKey":

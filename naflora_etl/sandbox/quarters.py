@@ -65,7 +65,7 @@ def _live(specimen: Specimen, flora: Flora, seed: int, quarter: int) -> Specimen
         return replace(changed, name=name, old_name=name)
     if fate == "relicensed":
         return replace(changed, pictures=tuple(replace(picture, license=STRICTER) for picture in specimen.pictures))
-    return replace(changed, place=(*specimen.place[:3], f"{specimen.place[3]}, east side", *specimen.place[4:]))
+    return replace(changed, number=f"{specimen.number}b")
 
 
 def _renumber(specimens: list[Specimen]) -> list[Specimen]:

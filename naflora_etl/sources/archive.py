@@ -32,9 +32,9 @@ def _holds_media(file: DataFile) -> bool:
 class Archive:
     """An opened archive; raises Fault, in one sentence, for one that cannot be used."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, name: str | None = None) -> None:
         self.path = path
-        self.name = PurePosixPath(path).stem
+        self.name = name or PurePosixPath(path).stem
         self.zip = _open_zip(path)
         with _telling(path):
             self.root, meta = self._find_meta()

@@ -5,7 +5,7 @@ Keys are strings: GBIF's default taxonomy (Catalogue of Life XR) has keys such a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from naflora_etl.recipe import HarvestOptions
@@ -80,15 +80,25 @@ def _object(answer: dict[str, Any], name: str) -> dict[str, Any]:
 # records
 
 
-def records_request(taxon_key: str, offset: int, page_number: int, options: HarvestOptions) -> Request:
-    """Return the question for one page of a taxon's specimens with images."""
-    size = page_size_at(offset, min(options.page_size, LARGEST_PAGE), min(CEILING, options.max_records_per_taxon))
-    query = [
-        ("taxonKey", taxon_key),
+def conditions(options: HarvestOptions) -> list[tuple[str, str]]:
+    """Return what every question about specimens with images says, beside the taxon."""
+    return [
         ("checklistKey", options.gbif_checklist_key),
         ("basisOfRecord", "PRESERVED_SPECIMEN"),
         ("mediaType", "StillImage"),
         *(("country", country.upper()) for country in options.countries),
+    ]
+
+
+def records_request(
+    taxon_key: str, offset: int, page_number: int, options: HarvestOptions, datasets: Sequence[str] = ()
+) -> Request:
+    """Return the question for one page of a taxon's specimens with images, of some datasets or of all."""
+    size = page_size_at(offset, min(options.page_size, LARGEST_PAGE), min(CEILING, options.max_records_per_taxon))
+    query = [
+        ("taxonKey", taxon_key),
+        *conditions(options),
+        *(("datasetKey", dataset) for dataset in datasets),
         ("limit", str(size or min(options.page_size, LARGEST_PAGE))),
         ("offset", str(offset)),
     ]

@@ -51,40 +51,52 @@ def first_request(taxon: Taxon, options: HarvestOptions) -> Request:
     return search_request("records", taxon, 0, 0, options)
 
 
+def names_of(taxon: Taxon) -> list[tuple[str, list[str]]]:
+    """Return the genera under which a taxon may be filed, each with the epithets there; a query a genus."""
+    alone = {(taxon.get("genus") or "").lower(): [(taxon.get("species") or "").lower()]}
+    return list((taxon.get("names") or alone).items())
+
+
 def next_request(request: Request, page: Page, taxon: Taxon, options: HarvestOptions) -> Request | None:
-    """Return the next page of records, then the pages of their media; None at the end."""
+    """Return the next page of records, then the pages of their media, then the next genus; None at the end."""
     if not page.end and not request.is_beyond_ceiling and page.record_count:
         offset = request.offset + page.record_count
-        return search_request(request.kind, taxon, offset, request.page_number + 1, options)
+        return search_request(request.kind, taxon, offset, request.page_number + 1, options, request.part)
     is_without_records = request.page_number == 0 and not page.record_count and not request.is_beyond_ceiling
-    if request.kind == "media" or is_without_records:
-        return None
-    return search_request("media", taxon, 0, 0, options)
+    if request.kind == "records" and not is_without_records:
+        return search_request("media", taxon, 0, 0, options, request.part)
+    if request.part + 1 < len(names_of(taxon)):
+        return search_request("records", taxon, 0, 0, options, request.part + 1)
+    return None
 
 
-def search_request(kind: str, taxon: Taxon, offset: int, page_number: int, options: HarvestOptions) -> Request:
-    """Return the question for one page of records, or of media of such records.
+def search_request(
+    kind: str, taxon: Taxon, offset: int, page_number: int, options: HarvestOptions, part: int = 0
+) -> Request:
+    """Return the question for one page of records, or of media of such records, in the `part`-th genus.
 
     By genus and epithet: `scientificname` matches any name that holds both words. Sorted by uuid, as the default order
     is not unique and pages would overlap.
     """
     size = page_size_at(offset, min(options.page_size, LARGEST_PAGE), min(CEILING, options.max_records_per_taxon))
-    condition: dict[str, Any] = {
-        "genus": (taxon.get("genus") or "").lower(),
-        "specificepithet": (taxon.get("species") or "").lower(),
-        "hasImage": True,
-    }
-    if options.countries:
-        condition["countrycode"] = [(alpha3_code(country) or country).lower() for country in options.countries]
+    genus, epithets = names_of(taxon)[part]
     body = {
-        "rq": condition,
+        "rq": condition_for(genus, epithets if len(epithets) > 1 else epithets[0], options),
         "sort": "uuid",
         "limit": size or min(options.page_size, LARGEST_PAGE),
         "offset": offset,
         "no_attribution": True,
     }
     address = f"{options.idigbio_api}/v2/search/{kind}"
-    return Request(kind, address, (), body, offset, page_number, is_beyond_ceiling=size == 0)
+    return Request(kind, address, (), body, offset, page_number, part, is_beyond_ceiling=size == 0)
+
+
+def condition_for(genus: str | list[str], epithet: str | list[str], options: HarvestOptions) -> dict[str, Any]:
+    """Return what records must fulfil; a list means any of its values."""
+    condition: dict[str, Any] = {"genus": genus, "specificepithet": epithet, "hasImage": True}
+    if options.countries:
+        condition["countrycode"] = [(alpha3_code(country) or country).lower() for country in options.countries]
+    return condition
 
 
 def read_page(request: Request, body: bytes) -> Page:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from naflora_etl.recipe import HarvestOptions
 
 Taxon = dict[str, Any]
-"""A taxon to ask for: taxon_id, taxon_name, taxon_authors, taxon_rank, genus, species, ipni_id."""
+"""A taxon to ask for: taxon_id, taxon_name, taxon_authors, taxon_rank, genus, species, ipni_id; names (synonyms.py)."""
 
 
 class Unreadable(Exception):
@@ -29,8 +29,16 @@ class Request:
     """JSON of a POST; None: a GET."""
     offset: int = 0
     page_number: int = 0
+    part: int = 0
+    """Number of the query, where a taxon takes several of a kind: partitions, or genera of its synonyms."""
     is_beyond_ceiling: bool = False
     """Must not be sent: the aggregator serves no such page, or the recipe wants no more of this taxon."""
+
+    @property
+    def place(self) -> str:
+        """The question's place among those about its taxon: the end of its page's key."""
+        part = f"-{self.part:02}" if self.part else ""
+        return f"{self.kind}{part}/{self.page_number:04}"
 
     @property
     def url(self) -> str:

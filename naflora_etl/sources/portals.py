@@ -9,6 +9,7 @@ from typing import Any
 
 from naflora_etl.sources import gbif, gbif_download, idigbio
 from naflora_etl.sources.archive import Archive
+from naflora_etl.sources.archives import is_address, name_of
 from naflora_etl.sources.darwincore import Occurrence
 from naflora_etl.sources.paging import Portal
 
@@ -32,7 +33,10 @@ def read_occurrences(
         if source == "idigbio":
             yield from idigbio.read_records((page["page_key"], read(page["blob"])) for page in group)
         for page in group if source != "idigbio" else ():
-            if source == "archive":
+            if source == "archive" and is_address(page["request"]):
+                with file(page["blob"]) as path:
+                    yield from Archive(path, name_of(page["request"])).read_records(page["page_key"])
+            elif source == "archive":
                 yield from Archive(page["request"]).read_records(page["page_key"])
             elif page["page_key"].startswith(gbif_download.PAGE_KEY):
                 yield from gbif_download.read_records(file(page["blob"]), page["page_key"])

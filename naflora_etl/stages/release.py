@@ -6,19 +6,21 @@ writes  release        one row per file; the folder itself
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import pyarrow as pa
 
+from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.build import Tables
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import PackDamaged, Packs
 from naflora_etl.engine.stage import Stage
-from naflora_etl.engine.tables import write_parquet
+from naflora_etl.engine.tables import read_parquet, write_parquet
 from naflora_etl.imaging.audit import audit_sheets
 from naflora_etl.imaging.smaller import shrink_jpeg
 from naflora_etl.imaging.tesseract import has_tesseract
@@ -52,7 +54,10 @@ from naflora_etl.publishing.provenance import publish_recipe, render_recipe
 from naflora_etl.publishing.report import render_report
 from naflora_etl.publishing.reshard import reshard_images
 from naflora_etl.publishing.samples import draw_rows
+from naflora_etl.publishing.withdrawn import NAME as WITHDRAWN
+from naflora_etl.publishing.withdrawn import find_withdrawn, write_withdrawn
 from naflora_etl.recipe import Recipe, ReleaseOptions
+from naflora_etl.sources.renewal import PUBLISHED
 
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
 CERTIFICATE = "servers.json"
@@ -67,6 +72,7 @@ def write_release(
     options: ReleaseOptions,
     recipe: Recipe,
     tables: Tables,
+    blobs: Blobs,
     packs: Packs,
     folder: Folder,
     progress: Callable[..., None],
@@ -98,6 +104,8 @@ def write_release(
     for size_px in options.sizes_px:
         _write_size(files, contents, size_px, recipe)
     _write_tables(files, contents)
+    withdrawn = find_all_withdrawn(given["harvest"], blobs, whole["records"], contents.manifest)
+    files.write(WITHDRAWN, "table", lambda stream: write_withdrawn(withdrawn, stream))
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
     files.write("report.html", "report", lambda stream: stream.write(page.encode()))
     _write_descriptions(files, contents, list_downloads(given["harvest"]))
@@ -159,6 +167,14 @@ def _write_descriptions(files: ReleaseFiles, contents: Contents, downloads: tupl
     files.write(CITATION, "metadata", lambda stream: stream.write(render_cff(contents)))
 
 
+def find_all_withdrawn(harvest: pa.Table, blobs: Blobs, records: pa.Table, manifest: pa.Table) -> pa.Table | None:
+    """Return the images of earlier releases that may not be used any more; None where no earlier one is known of."""
+    lists = [row["blob"] for row in harvest.select(["source", "blob"]).to_pylist() if row["source"] == PUBLISHED]
+    if not lists:
+        return None
+    return find_withdrawn(read_parquet(io.BytesIO(blobs.get(lists[0]))), records, manifest)
+
+
 def read_sample(images: pa.Table, manifest: pa.Table, packs: Packs, count: int) -> dict[str, Any] | None:
     """Return what an independent reader read on `count` images drawn by their keys; None where there is no reader."""
     if not count or not has_tesseract():
@@ -213,5 +229,5 @@ STAGE = Stage(
     "release",
     reads=READS,
     run=write_release,
-    uses=("tables", "packs", "folder", "recipe", "progress"),
+    uses=("tables", "blobs", "packs", "folder", "recipe", "progress"),
 )

@@ -43,7 +43,7 @@ CHANGES: dict[str, Any] = {
     "picture_withdrawn": lambda then, now: now.pictures == then.pictures[:1],
     "redetermined": lambda then, now: now.name.taxon != then.taxon or now.name == then.name,
     "relicensed": lambda then, now: {picture.license for picture in now.pictures} == {"All rights reserved"},
-    "edited": lambda then, now: now.place[3].endswith(", east side"),
+    "edited": lambda then, now: now.number == f"{then.number}b",
     "": lambda then, now: (now.name, now.pictures, now.changed_in) == (then.name, then.pictures, 0),
 }
 

@@ -19,7 +19,8 @@ from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Answer
 from naflora_etl.recipe import HarvestOptions
-from naflora_etl.stages.harvest import FAILURES_BEFORE_REST, STAGE, harvest_pages
+from naflora_etl.sources.page_errand import FAILURES_BEFORE_REST
+from naflora_etl.stages.harvest import STAGE, harvest_pages
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 Say = Callable[[str, dict[str, Any] | None], bytes | str]
@@ -31,6 +32,17 @@ class Blobs(dict[str, bytes]):
         digest = hashlib.sha256(data).hexdigest()
         self[digest] = data
         return digest
+
+
+class Notes(dict[str, dict[str, Any]]):
+    def read(self, name: str) -> dict[str, Any] | None:
+        return self.get(name)
+
+    def write(self, name: str, note: dict[str, Any]) -> None:
+        self[name] = json.loads(json.dumps(note))
+
+    def remove(self, name: str) -> None:
+        self.pop(name, None)
 
 
 @dataclass
@@ -84,6 +96,11 @@ def taxa_table(*taxon_ids: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema)
 
 
+def wcvp_table(*rows: dict[str, Any]) -> pa.Table:
+    schema = read_contract("wcvp").arrow_schema
+    return pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema)
+
+
 def gbif(url: str, total: int = 3) -> bytes:
     """Answer as GBIF would: a key that is the taxon's epithet, then pages of `total` records."""
     query = dict(part.split("=") for part in url.split("?")[1].split("&"))
@@ -109,15 +126,17 @@ def both(url: str, body: dict[str, Any] | None) -> bytes:
 
 
 def harvest(
-    say: Say, *taxon_ids: str, slice: int = 0, blobs: Blobs | None = None, http: Http | None = None, **options: Any
+    say: Say, *taxon_ids: str, slice: int = 0, blobs: Blobs | None = None, http: Http | None = None,
+    wcvp: pa.Table | None = None, notes: Notes | None = None, **options: Any,
 ) -> list[dict[str, Any]]:
     taxa = taxa_table(*(taxon_ids or ("1",)))
     table = harvest_pages(
         taxa,
+        wcvp_table() if wcvp is None else wcvp,
         options=HarvestOptions(**({"page_size": 2} | options)),
         http=http or Http(say),  # type: ignore[arg-type]
         blobs=Blobs() if blobs is None else blobs,  # type: ignore[arg-type]
-        notes=None,  # type: ignore[arg-type]
+        notes=Notes() if notes is None else notes,  # type: ignore[arg-type]
         tables=Tables(taxa),  # type: ignore[arg-type]
         slice=slice,
         progress=lambda done, total, note="": None,

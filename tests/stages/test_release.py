@@ -21,7 +21,7 @@ FILES = [
     "citations.json", "classes.parquet", "croissant.json", "datapackage.json", "derived_dataset.json",
     "excluded.parquet", "lock.json", "manifest.parquet", "recipe.json", "report.html", "sample_submission.csv",
     "test-00000.tar", "test_metadata.json", "train-00000.tar",
-    "train-00001.tar", "train_metadata.json",
+    "train-00001.tar", "train_metadata.json", "withdrawn.csv",
 ]  # fmt: skip
 
 

@@ -1,0 +1,122 @@
+"""A harvest brought up to date: which taxa are asked about again, and what is taken over from the harvest before.
+
+`naflora reharvest` writes the note; from then on the workspace harvests under the note's label, until the recipe's own
+`harvest.snapshot` is changed, which asks everything anew.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naflora_etl.engine.blobs import Blobs
+from naflora_etl.engine.notes import Notes
+from naflora_etl.engine.tables import read_parquet
+from naflora_etl.issues import TRANSIENT
+from naflora_etl.recipe import HarvestOptions, Recipe
+from naflora_etl.sources.gbif_download import PAGE_KEY
+
+NOTE = "renewal"
+PUBLISHED = "published"
+"""Source of the row that holds what earlier releases published: Parquet, as publishing/withdrawn.py writes it."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """The latest renewal of a workspace's harvest."""
+
+    base: str
+    """harvest.snapshot of the recipe that it renews."""
+    label: str
+    """The snapshot under which the renewed harvest stands."""
+    ask: dict[str, list[str]]
+    """By source, the taxa to ask about again; of what is not named here, all that came before is kept."""
+    before: str
+    """Digest of the blob that holds the harvest before: the table, as Parquet."""
+    published: str | None = None
+    """Digest of the blob that holds what was published so far."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """By source, what it answered when it was asked for news, and when."""
+    is_done: bool = False
+
+    def write(self, notes: Notes) -> None:
+        """Keep the renewal."""
+        notes.write(NOTE, asdict(self))
+
+
+def find_renewal(notes: Notes) -> Renewal | None:
+    """Return the workspace's latest renewal."""
+    note = notes.read(NOTE)
+    return Renewal(**note) if note else None
+
+
+def renew_recipe(recipe: Recipe, notes: Notes) -> Recipe:
+    """Return the recipe under the label of its latest renewal; as it is where its snapshot was never renewed."""
+    renewal = find_renewal(notes)
+    if renewal is None or renewal.base != recipe.harvest.snapshot:
+        return recipe
+    return recipe.model_copy(update={"harvest": recipe.harvest.model_copy(update={"snapshot": renewal.label})})
+
+
+class Earlier:
+    """What the harvest before holds, as far as it is not asked for again; nothing where there is no renewal."""
+
+    def __init__(self, renewal: Renewal | None, blobs: Blobs, taxa: list[str]) -> None:
+        self.renewal = renewal
+        self.rows: dict[tuple[str, str | None], list[Row]] = defaultdict(list)
+        if renewal is not None:
+            table = _earlier_table(blobs, renewal.before)
+            of_these = pc.or_(pc.is_null(table["taxon_id"]), pc.is_in(table["taxon_id"], pa.array(taxa, pa.string())))
+            for row in table.filter(of_these).to_pylist():
+                self.rows[row["source"], row["taxon_id"]].append(row)
+
+    def is_kept(self, source: str, taxon_id: str) -> bool:
+        """Return whether a taxon's pages are taken over: they are whole, and nothing about them may be new."""
+        if self.renewal is None or taxon_id in self.renewal.ask.get(source, ()):
+            return False
+        return any("/records" in row["page_key"] or row["issue"] for row in self.rows[source, taxon_id]) and not any(
+            row["issue"] in TRANSIENT for row in self.rows[source, taxon_id]
+        )
+
+    def take(self, source: str, taxon_id: str | None) -> list[Row]:
+        """Return the earlier rows of a taxon."""
+        return self.rows[source, taxon_id]
+
+    def mend(self, rows: list[Row]) -> list[Row]:
+        """Return the rows of one taxon at one source; the earlier ones where the new ones did not all come.
+
+        A source that is out of reach must not look like one that withdrew what it had.
+        """
+        if not rows or not any(row["issue"] in TRANSIENT for row in rows):
+            return rows
+        earlier = self.rows[rows[0]["source"], rows[0]["taxon_id"]]
+        return earlier if any(row["issue"] is None for row in earlier) else rows
+
+    def download(self) -> list[Row]:
+        """Return the rows of GBIF's download, when it is taken over; none where one must be asked for."""
+        if self.renewal is None or "gbif" in self.renewal.ask:
+            return []
+        return [row for row in self.rows["gbif", None] if row["page_key"].startswith(PAGE_KEY)]
+
+    def published(self) -> list[Row]:
+        """Return the row that tells what earlier releases published."""
+        if self.renewal is None or self.renewal.published is None:
+            return []
+        stem = {"page_key": f"{PUBLISHED}:{self.renewal.label}", "source": PUBLISHED, "page_number": 0}
+        return [stem | {"request": "images of earlier releases", "blob": self.renewal.published, "issue": None}]
+
+
+def _earlier_table(blobs: Blobs, digest: str) -> pa.Table:
+    return read_parquet(io.BytesIO(blobs.get(digest)))
+
+
+def find_earlier(notes: Notes, options: HarvestOptions, blobs: Blobs, taxa: list[str]) -> Earlier:
+    """Return what is taken over into a harvest of these options."""
+    renewal = find_renewal(notes)
+    return Earlier(renewal if renewal and renewal.label == options.snapshot else None, blobs, taxa)
