@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 from uuid import UUID
 
@@ -64,23 +64,4 @@ def describe_funnel(receipts: Sequence[Receipt], title: str) -> str:
     ]
     if issues:
         lines += ["", "## Set aside", "", "| stage | issue | rows | meaning |", "| --- | --- | ---: | --- |", *issues]
-    return "\n".join(lines) + "\n"
-
-
-def is_same(before: Receipt | None, after: Receipt) -> bool:
-    """Return whether two builds of a table wrote the same bytes; the folders they lie in differ all the same."""
-    return before is not None and _written(before) == _written(after)
-
-
-def _written(receipt: Receipt) -> list[str]:
-    return [part.rpartition(":")[2] for part in receipt.parts]
-
-
-def describe_change(before: Mapping[str, Receipt], after: Sequence[Receipt]) -> str:
-    """Return, as Markdown, how the clean rows of each stage changed between two builds."""
-    lines = ["## What changed", "", "| stage | clean before | clean now | change |", "| --- | ---: | ---: | ---: |"]
-    for now in after:
-        then = before.get(now.stage)
-        was, change = (f"{then.clean:,}", f"{now.clean - then.clean:+,}") if then else ("-", "new")
-        lines.append(f"| {now.stage} | {was} | {now.clean:,} | {'same table' if is_same(then, now) else change} |")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""reharvest: ask the aggregators anew, and rebuild what their answers change."""
+"""reharvest: ask the aggregators what is new, and rebuild what it changes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from prefect import State, flow
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from flows.artifacts import describe_change, describe_funnel, is_same, write_summary
-from flows.builds import at_work, build_with_tasks, built_so_far
+from flows.artifacts import describe_funnel, write_summary
+from flows.builds import at_work, build_with_tasks
 from flows.tasks import FAULTS, chosen_runner
-from naflora_etl.engine.clock import now
+from naflora_etl.engine.receipts import Receipt
+from naflora_etl.recipe import Recipe
 
 NAME = "reharvest"
 
@@ -20,35 +21,35 @@ NAME = "reharvest"
 def reharvest(
     recipe: str = "recipes/demo.toml",
     work: str | None = None,
-    snapshot: str | None = None,
     slice_workers: Annotated[int, Field(ge=1)] = 1,
 ) -> State[Any]:
-    """Build a recipe under a new `harvest.snapshot`; images that are already packed are not fetched again.
+    """Bring a built workspace up to date: only what may have changed is asked for, no image is fetched twice.
 
-    The label is not written into the recipe: write it there to keep what this run brought, else the next plain build
-    asks everything once more.
+    Where nothing is new, nothing is done. The summary tells what was added, changed, moved or withdrawn, by name; the
+    workspace keeps the same page under `changes/`, and its new state for the next build.
 
     Args:
         recipe: The recipe, a .toml file.
         work: Data folder, a path or an fsspec URL; work/<recipe's name> when left out.
-        snapshot: Label of the new harvest; today's date when left out.
         slice_workers: Slices of a stage at a time. One slice keeps all cores of a machine busy by itself.
     """
-    label = snapshot or now().date().isoformat()
+    from naflora_etl.renewing.page import describe_outcome, keep_page, render_page
+    from naflora_etl.renewing.run import reharvest as bring_up_to_date
+
+    receipts: list[Receipt] = []
     try:
         with at_work(recipe, work) as (ready, workspace):
-            before = {receipt.stage: receipt for receipt in built_so_far(workspace)}
-            anew = ready.model_copy(
-                update={
-                    "harvest": ready.harvest.model_copy(update={"snapshot": label}),
-                    "images": ready.images.model_copy(update={"snapshot": label}),
-                }
-            )
-            receipts = build_with_tasks(anew, workspace, slice_workers=slice_workers, key=NAME)
-            title = f"{ready.release.title}, harvested anew: {label}"
-            text = describe_funnel(receipts, title) + "\n" + describe_change(before, receipts)
+
+            def build(anew: Recipe) -> list[Receipt]:
+                receipts.extend(build_with_tasks(anew, workspace, slice_workers=slice_workers, key=NAME))
+                return receipts
+
+            outcome = bring_up_to_date(ready, workspace, build=build)
+            keep_page(outcome, ready.release.title, workspace)
+            text = render_page(outcome, ready.release.title)
+            if receipts:
+                text += "\n" + describe_funnel(receipts, "The build").replace("# ", "## ")
             write_summary(text, f"{NAME}-summary")
     except FAULTS as fault:
         return Failed(message=str(fault))
-    changed = [receipt.stage for receipt in receipts if not is_same(before.get(receipt.stage), receipt)]
-    return Completed(message=f'snapshot = "{label}"; changed: {", ".join(changed) or "nothing"}')
+    return Completed(message=" ".join(line.strip() for line in describe_outcome(outcome).splitlines()))

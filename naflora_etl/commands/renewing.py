@@ -28,7 +28,7 @@ def reharvest(recipe: Path, work: str | None, page: Path | None, as_json: bool) 
     added, changed, moved to another taxon or withdrawn. Where nothing is new, nothing is done.
     """
     from naflora_etl.pipeline import build_recipe
-    from naflora_etl.renewing.page import describe_outcome, outcome_values, render_page
+    from naflora_etl.renewing.page import describe_outcome, keep_page, outcome_values, render_page
     from naflora_etl.renewing.run import reharvest as bring_up_to_date
 
     with at_work(recipe, work) as (ready, workspace), watching(quiet=as_json):
@@ -37,15 +37,12 @@ def reharvest(recipe: Path, work: str | None, page: Path | None, as_json: bool) 
             return build_recipe(anew, workspace, tell=say_nothing if as_json else tell)
 
         outcome = bring_up_to_date(ready, workspace, build=build)
-        if outcome.change is not None:
-            place = f"changes/{outcome.label}"
-            workspace.write(f"{place}.md", render_page(outcome, ready.release.title).encode())
-            workspace.write(f"{place}.json", json.dumps(outcome_values(outcome), indent=1).encode())
+        place = keep_page(outcome, ready.release.title, workspace)
     if page is not None:
         page.write_text(render_page(outcome, ready.release.title), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(outcome_values(outcome), indent=2))
         return
     click.echo(("\n" if outcome.change else "") + describe_outcome(outcome))
-    if outcome.change is not None:
-        click.echo(f"\nRelease: {workspace.at('release')}\nChanges: {workspace.at(place)}.md")
+    if place is not None:
+        click.echo(f"\nRelease: {workspace.at('release')}\nChanges: {workspace.at(place)}")

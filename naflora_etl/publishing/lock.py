@@ -37,7 +37,7 @@ LIBRARIES = (
     "pillow", "pyarrow", "python-calamine", "pyvips", "pyvips-binary", "rapidfuzz", "rapidocr", "simplejpeg",
 )  # fmt: skip
 """Those whose next version may give other rows, other pixels or other bytes of a file."""
-VOLATILE = {"fetched_at", "asked", "fetched_url", "pack", "offset", "before_offset", "before_length_bytes"}
+VOLATILE = {"fetched_at", "etag", "asked", "fetched_url", "pack", "offset", "before_offset", "before_length_bytes"}
 """Columns of the workspace's tables that tell when and from where a thing came, or where it lies: not what it is."""
 GIVEN = ("checklist.paths", "wcvp.path", "taxa.overrides", "harvest.archives", "split.ledger")
 ROWS_AT_ONCE = 200_000
@@ -106,7 +106,8 @@ def digest_inputs(recipe: Recipe) -> dict[str, str]:
     for knob in GIVEN:
         section, name = knob.split(".")
         value = getattr(getattr(recipe, section), name)
-        for path in (value,) if isinstance(value, str) else value or ():
+        given = (value,) if isinstance(value, str) else value or ()
+        for path in (path for path in given if "://" not in path):  # what is fetched is told by the table harvest
             place = Path(path) / "manifest.parquet" if knob == "split.ledger" and Path(path).is_dir() else path
             found[f"{knob}: {Path(path).name}"] = digest_path(str(place))
     return found

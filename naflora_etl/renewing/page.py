@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from naflora_etl.engine.workspace import Workspace
 from naflora_etl.issues import ISSUES
 from naflora_etl.renewing.change import FACTS, KINDS, Change, count_taxa
 from naflora_etl.renewing.confirmation import Confirmation
@@ -89,6 +91,16 @@ def render_page(outcome: Outcome, title: str) -> str:
         if len(rows) > ROWS_ON_THE_PAGE:
             lines += ["", f"... and {len(rows) - ROWS_ON_THE_PAGE:,} more; `--json` has them all."]
     return "\n".join(lines) + "\n"
+
+
+def keep_page(outcome: Outcome, title: str, workspace: Workspace) -> str | None:
+    """Write page and values into the workspace, under `changes/`; return the page's path there, None without any."""
+    if outcome.change is None:
+        return None
+    place = f"changes/{outcome.label}"
+    workspace.write(f"{place}.md", render_page(outcome, title).encode())
+    workspace.write(f"{place}.json", json.dumps(outcome_values(outcome), indent=1).encode())
+    return f"{place}.md"
 
 
 def _page_row(image: Mapping[str, Any]) -> str:

@@ -130,6 +130,6 @@ STAGE = Stage(
     uses=("http", "blobs", "notes", "tables", "slice", "progress"),
     slice_by="taxon_id",
     rows_per_slice="taxa_per_slice",
-    files=lambda options: [place for place in options.archives if not is_address(place)],
+    files=lambda options: tuple(place for place in options.archives if not is_address(place)),
     transient=TRANSIENT,
 )

@@ -33,30 +33,12 @@ FUNNEL = """\
 | taxa | NAME_AMBIGUOUS | 10 | Several names of the backbone fit and lead to different accepted taxa. |
 """
 
-CHANGE = """\
-## What changed
-
-| stage | clean before | clean now | change |
-| --- | ---: | ---: | ---: |
-| taxa | 1,100 | 1,100 | same table |
-| harvest | 2,400 | 2,500 | +100 |
-| records | - | 7 | new |
-"""
-
 
 def test_the_funnel_as_markdown() -> None:
     from flows.artifacts import describe_funnel
 
     assert describe_funnel([TAXA, HARVEST], "Demo") == FUNNEL
     assert "Set aside" not in describe_funnel([HARVEST], "Demo")
-
-
-def test_what_changed_between_two_builds() -> None:
-    from flows.artifacts import describe_change
-
-    elsewhere = receipt("taxa", 1200, 1200, 1100, parts=("older/p:1",))
-    before = {"taxa": elsewhere, "harvest": receipt("harvest", 1100, 2400, 2400, parts=("p:0",))}
-    assert describe_change(before, [TAXA, HARVEST, receipt("records", 9, 9, 7)]) == CHANGE
 
 
 def test_a_thousand_slices_move_the_bar_without_a_thousand_requests(monkeypatch: pytest.MonkeyPatch) -> None:
