@@ -22,13 +22,13 @@ FUNNEL = {
     "checklist": (20, 20),
     "wcvp": (24, 24),
     "taxa": (20, 12),
-    "harvest": (12, 20),
-    "records": (20, 50),
+    "harvest": (12, 24),
+    "records": (24, 50),
     "selection": (50, 28),
     "images": (28, 23),
     "split": (23, 23),
     "shards": (23, 23),
-    "release": (23, 21),
+    "release": (23, 22),
 }
 
 

@@ -62,7 +62,7 @@ from naflora_etl.sources.renewal import PUBLISHED
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
 CERTIFICATE = "servers.json"
 SOLUTION = "solution.csv"
-WRITERS = 21
+WRITERS = 22
 """Files besides the shards, for the progress line."""
 PLACE = ["image_key", "pack", "offset", "size_bytes"]
 
