@@ -69,6 +69,12 @@ class Host:
             return web.Response(status=503)
         if path.startswith("/image/") or path.startswith("/secret/"):
             return web.Response(body=sheet(int(path.rsplit("/", 1)[1].removesuffix(".jpg"))), content_type="image/jpeg")
+        if path.startswith("/iiif/"):  # /iiif/<n>/full/<size>/0/default.jpg; of odd numbers it gives the whole only
+            number, size = int(path.split("/")[2]), path.split("/")[4]
+            if size != "full" and number % 2:
+                return web.Response(status=400)
+            side = {} if size == "full" else {"width": 208, "height": 300}
+            return web.Response(body=sheet(number, **side), content_type="image/jpeg")
         if path == "/optout.jpg":
             return web.Response(body=sheet(1), headers={"X-Robots-Tag": "noai"})
         if path == "/page.jpg":

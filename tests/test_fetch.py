@@ -316,6 +316,26 @@ def test_files_instead_of_tars(host: Host, tmp_path: Path) -> None:
     assert "holds images made with output files, not webdataset" in told
 
 
+def test_a_service_is_asked_for_the_size_that_is_needed_and_the_whole_where_it_refuses(
+    host: Host, tmp_path: Path
+) -> None:
+    listed = write_list(tmp_path, [f"{host.root}/iiif/{number}/full/full/0/default.jpg" for number in range(2)])
+    told = fetch(listed, tmp_path / "out", host=host)
+    small, whole = "full/!300,300/0/default.jpg", "full/full/0/default.jpg"
+    assert host.asked() == {f"/iiif/0/{small}": 1, f"/iiif/1/{small}": 1, f"/iiif/1/{whole}": 1}
+    rows = manifest(tmp_path / "out")
+    assert [row["fetched_url"] for row in rows] == [f"{host.root}/iiif/0/{small}", None]
+    assert [row["source_height_px"] for row in rows] == [300, 520]
+    receipt = json.loads((tmp_path / "out/receipt.json").read_text())["summary"]
+    assert (receipt["reduced"], receipt["reduced_bytes"]) == (1, rows[0]["source_size_bytes"]) != (1, 0)
+    assert told["reduced"] == 1 and fetch(listed, tmp_path / "out", host=host)["reduced"] == 0
+    host.seen.clear()
+    fetch(listed, tmp_path / "whole", "--whole", host=host)
+    assert host.asked() == {f"/iiif/0/{whole}": 1, f"/iiif/1/{whole}": 1}
+    said = fetch(listed, tmp_path / "out", "--whole", host=host, fails=True)
+    assert "holds images made with iiif True, not False" in said
+
+
 @pytest.mark.slow
 def test_a_host_is_asked_by_its_manners(host: Host, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"

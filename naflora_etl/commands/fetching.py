@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 @click.option("--allow-host", multiple=True, metavar="HOST", help="A private host that may be asked; repeatable.")
 @click.option("--retries", type=click.IntRange(min=0), help="Tries more, after the first has failed. [default: 4]")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one answer. [default: 120]")
+@click.option(
+    "--iiif/--whole", default=True, show_default=True,
+    help="Ask IIIF services for the size that is needed, the whole where they refuse; or always for the whole.",
+)  # fmt: skip
 @click.option("--again", is_flag=True, help="Ask again for what failed for good, too.")
 @json_option
 def fetch(urls: Path, out: Path, as_json: bool, **asked: Any) -> None:
@@ -57,7 +61,9 @@ def fetch(urls: Path, out: Path, as_json: bool, **asked: Any) -> None:
     from naflora_etl.recipe import ImagesOptions
 
     options = FetchOptions(
-        images=ImagesOptions(size_px=asked["size"], jpeg_quality=asked["quality"], redact=asked["redact"]),
+        images=ImagesOptions(
+            size_px=asked["size"], jpeg_quality=asked["quality"], redact=asked["redact"], iiif=asked["iiif"]
+        ),
         output=asked["output"],
         shard_size=asked["shard_size"],
         again=asked["again"],
@@ -118,6 +124,9 @@ def _told(summary: Summary, out: Path, seconds: float) -> str:
 
     for issue, count in summary.issues.items():
         lines.append(f"    {count:>9,}  {issue:<24} {RUN_AGAIN_FETCH.get(issue, ISSUES[issue])}")
+    if summary.reduced:
+        size = summary.reduced_bytes / 1e6
+        lines.append(f"{summary.reduced:,} came from IIIF services as small as is needed: {size:,.1f} MB.")
     if summary.auto_keys:
         lines.append("The list has no keys; each is made of its URL (the same as a build's image_key).")
     size = sum(shard["bytes"] for shard in summary.shards.values())

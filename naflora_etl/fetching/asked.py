@@ -28,7 +28,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 OURS = (
     *("key", "url", "shard", "offset", "length_bytes", "issue", "note", "status", "width_px", "height_px"),
     *("source_width_px", "source_height_px", "source_size_bytes", "source_sha256", "sha256"),
-    *("text_boxes", "text_share", "text_quads", "fetched_at"),
+    *("text_boxes", "text_share", "text_quads", "fetched_at", "fetched_url"),
 )
 """Columns of the manifest that are ours; a list's column of such a name is carried as `given_<name>`."""
 

@@ -35,6 +35,7 @@ class FetchOptions:
             "size_px": images.size_px,
             "jpeg_quality": images.jpeg_quality,
             "redact": images.redact,
+            "iiif": images.iiif,
             "output": self.output,
         }
         if images.redact != "none":
@@ -57,3 +58,7 @@ class Summary:
     auto_keys: bool = False
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By host, for this run: addresses asked, bytes that came, issues."""
+    reduced: int = 0
+    """Images of this run that came from a IIIF service as small as is needed, rather than whole."""
+    reduced_bytes: int = 0
+    """What these weighed; what they would have weighed, nobody said."""

@@ -57,7 +57,7 @@ class Receipt:
         stands = all(form.stands(self.out / name, shard) for name, shard in summary.shards.items())
         if not same or not stands or self.options.again or ASKED_ANEW & set(summary.issues):
             return None
-        summary.asked, summary.hosts = 0, {}
+        summary.asked, summary.hosts, summary.reduced, summary.reduced_bytes = 0, {}, 0, 0
         return summary
 
     def check_settings(self) -> None:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from naflora_etl.engine.addresses import is_loopback
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Answer, Ask, HttpClient
+from naflora_etl.engine.substitutes import ask_in_turn
 from naflora_etl.engine.tables import read_parquet
 from naflora_etl.fetching.asked import Asked, read_asked
 from naflora_etl.fetching.options import FetchOptions, Summary
@@ -22,8 +23,10 @@ from naflora_etl.fetching.receipt import Receipt
 from naflora_etl.fetching.store import Store
 from naflora_etl.fetching.window import Window
 from naflora_etl.imaging.faults import ImageFault
+from naflora_etl.imaging.kinds import is_image
 from naflora_etl.imaging.plain import finish_image
 from naflora_etl.recipe import HttpOptions
+from naflora_etl.sources.alternatives import smaller_form, wanted_px
 
 MOST_AT_ONCE = 1024
 """Addresses that are asked or waited for at a time, over all hosts."""
@@ -62,7 +65,7 @@ class Work:
         self.left: Counter[int] = Counter()
         """Rows still to be decided, by shard."""
         self.followers: dict[int, list[int]] = {}
-        self.total = self.done = self.failed = self.asking = 0
+        self.total = self.done = self.failed = self.asking = self.reduced = self.reduced_bytes = 0
         self.hosts: dict[str, dict[str, Any]] = defaultdict(lambda: {"asked": 0, "bytes": 0, "issues": Counter()})
 
     def run(self, wanted: list[int]) -> None:
@@ -123,7 +126,7 @@ class Work:
         """Ask for one address and finish its image. A function of its own, so that no body outlives it."""
         self.asking += 1
         try:
-            answer = await ask(self.asked.url(row), max_bytes=self.options.images.max_source_bytes, robots=True)
+            answer = await self._ask(self.asked.url(row), ask)
         finally:
             self.asking -= 1
         self.window.came(len(answer.body))
@@ -134,6 +137,30 @@ class Work:
             self.window.finished()
         await self._decided(rows, issues, answer)
 
+    async def _ask(self, url: str, ask: Ask) -> Answer:
+        """Ask for the image, of a IIIF service as small as is needed; the whole where it refuses."""
+        images = self.options.images
+        side_px = wanted_px(images)
+        smaller = smaller_form(url, side_px) if side_px else None
+        last = url
+
+        async def ask_noted(url: str, *, max_bytes: int | None = None, robots: bool = False) -> Answer:
+            nonlocal last
+            last = url
+            return await ask(url, max_bytes=max_bytes, robots=robots)
+
+        answer = await ask_in_turn(
+            ask_noted,
+            url,
+            before=[smaller] if smaller else (),
+            is_wanted=is_image if smaller else bool,
+            max_bytes=images.max_source_bytes,
+        )
+        if answer.issue is None and last == smaller:
+            self.reduced += 1
+            self.reduced_bytes += len(answer.body)
+        return answer
+
     def _finish(self, rows: list[int], answer: Answer) -> list[str | None]:
         """Make and keep the image of each row that asked for this address; in a thread."""
         facts: dict[str, Any] = {
@@ -142,6 +169,8 @@ class Work:
             "status": answer.status,
             "fetched_at": answer.fetched_at.isoformat(),
         }
+        if answer.url != self.asked.url(rows[0]):
+            facts["fetched_url"] = answer.url
         issues = []
         for row in rows:
             made, jpeg = facts, b""
@@ -189,7 +218,9 @@ def _summarise(store: Store, work: Work) -> Summary:
     hosts = {host: told | {"issues": dict(told["issues"])} for host, told in sorted(work.hosts.items())}
     asked = sum(told["asked"] for told in hosts.values())
     images = store.asked.rows - sum(counts.values())
-    return Summary(store.asked.rows, images, ordered, shards, asked, store.asked.auto_keys, hosts)
+    told = Summary(store.asked.rows, images, ordered, shards, asked, store.asked.auto_keys, hosts)
+    told.reduced, told.reduced_bytes = work.reduced, work.reduced_bytes
+    return told
 
 
 def _check_contact(asked: Asked, http: HttpOptions) -> None:

@@ -53,3 +53,12 @@ def _describe(body: bytes) -> str:
         return "of an unknown kind"
     # zeros are ASCII, too, but nobody would call them text
     return "of an unknown kind" if b"\x00" in body[:512] else "text"
+
+
+def is_image(body: bytes) -> bool:
+    """Return whether `kind_of` knows the format of `body`."""
+    try:
+        kind_of(body)
+    except ImageFault:
+        return False
+    return True

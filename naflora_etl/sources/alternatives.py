@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
+from naflora_etl.recipe import ImagesOptions
+
 GBIF_CACHE_PX = 1200
 IDIGBIO_SEARCH, IDIGBIO_MEDIA = "//search.idigbio.org", "//api.idigbio.org"
 """iDigBio answers searches at one house and keeps media at another; a look-alike may do both at one."""
@@ -37,6 +39,14 @@ def smaller_form(url: str, long_side_px: int) -> str | None:
         return None
     path = f"{found['stem']}/!{long_side_px},{long_side_px}/{found['rest']}"
     return parts._replace(path=path).geturl()
+
+
+def wanted_px(options: ImagesOptions) -> int | None:
+    """Return the long side that a service may scale an image down to before it sends it; None: not at all."""
+    if not options.iiif or options.keep == "original" or not options.size_px:
+        return None
+    looked_at_px = 0 if options.redact == "none" else options.detect_px
+    return max(options.size_px, looked_at_px, options.master_px if options.keep == "master" else 0)
 
 
 def _is_larger(size: str, long_side_px: int) -> bool:

@@ -27,13 +27,13 @@ from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.substitutes import ask_in_turn
 from naflora_etl.imaging.audit import count_readable
 from naflora_etl.imaging.faults import ImageFault
-from naflora_etl.imaging.kinds import kind_of
+from naflora_etl.imaging.kinds import is_image
 from naflora_etl.imaging.masters import LIMITED, Masters, Source, limits_of, still_holds
 from naflora_etl.imaging.prepare import SHEET_MEASURES, open_detector, prepare_image, shaping
 from naflora_etl.imaging.tesseract import tesseract_version
 from naflora_etl.issues import TRANSIENT
 from naflora_etl.recipe import ImagesOptions
-from naflora_etl.sources.alternatives import copies_from, smaller_form
+from naflora_etl.sources.alternatives import copies_from, smaller_form, wanted_px
 
 KEYS = ("image_key", "taxon_id", "specimen_key", "gathering_key", "host", "role", "rank")
 MEASURES = ("looks", "sharpness", *SHEET_MEASURES)
@@ -267,7 +267,7 @@ class Lanes:
                 url,
                 before=[smaller] if smaller else (),
                 after=copies_from(row.get("copy_urls"), self.fallback),
-                is_wanted=_is_image,
+                is_wanted=is_image,
                 max_bytes=max_bytes,
             )
             await self.hands.acquire()
@@ -275,22 +275,6 @@ class Lanes:
             return await asyncio.get_running_loop().run_in_executor(self.pool, prepare, row, answer)
         finally:
             self.hands.release()
-
-
-def wanted_px(options: ImagesOptions) -> int | None:
-    """Return the long side that a service may scale an image down to before it sends it; None: not at all."""
-    if not options.iiif or options.keep == "original" or not options.size_px:
-        return None
-    looked_at_px = 0 if options.redact == "none" else options.detect_px
-    return max(options.size_px, looked_at_px, options.master_px if options.keep == "master" else 0)
-
-
-def _is_image(body: bytes) -> bool:
-    try:
-        kind_of(body)
-    except ImageFault:
-        return False
-    return True
 
 
 STAGE = Stage(

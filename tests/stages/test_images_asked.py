@@ -14,7 +14,8 @@ from naflora_etl.engine.bill import bill_hosts, read_asked
 from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.packs import Packs
 from naflora_etl.engine.workspace import Workspace
-from naflora_etl.stages.images import fetch_images, wanted_px
+from naflora_etl.sources.alternatives import wanted_px
+from naflora_etl.stages.images import fetch_images
 
 sys.path.append(str(Path(__file__).parents[1] / "engine"))
 from raw_server import WISHES, Call, RawServer, make_client, serving
