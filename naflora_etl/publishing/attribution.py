@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from naflora_etl.publishing.contents import Contents
 from naflora_etl.publishing.derived import Download
+from naflora_etl.publishing.manifest import PAGES
 
 THANKS = "ACKNOWLEDGEMENTS.txt"
-PAGES = {"gbif": "https://www.gbif.org/dataset/{}", "idigbio": "https://www.idigbio.org/portal/recordsets/{}"}
 HEADINGS = {"gbif": "Datasets of GBIF", "idigbio": "Recordsets of iDigBio", "archive": "Archives"}
 NAMELESS = "(no name given)"
 

@@ -14,7 +14,7 @@ from naflora_etl.publishing.contents import Contents
 
 NAME = "datapackage.json"
 PROFILE = "https://datapackage.org/profiles/2.0/datapackage.json"
-TABLES = ("manifest", "classes", "excluded")
+TABLES = ("manifest", "classes", "specimens", "datasets", "names", "excluded")
 
 
 def render_datapackage(contents: Contents, files: Mapping[str, Mapping[str, Any]]) -> bytes:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import parquet_bytes, query_tables, read_parquet
+from naflora_etl.publishing.name_changes import NAMES, tell_causes
 from naflora_etl.publishing.parcel import MANIFEST, open_parcel
 
 KINDS = {
@@ -29,11 +30,15 @@ KINDS = {
 }
 """An image may be of several kinds; only `added` and `withdrawn` exclude the others."""
 EXAMPLES = 5
-COLUMNS = ["image_key", "part", "taxon_id", "taxon_name", "sha256", "source_sha256", "license", "image_url"]
+COLUMNS = ["image_key", "part", "taxon_id", "taxon_name", "sha256", "source_sha256", "license", "image_url",
+           "scientificName"]  # fmt: skip
+SINCE_0_2 = ("scientificName",)
+"""Columns that older releases lack."""
 CHANGES = """
     select coalesce(new.image_key, old.image_key) as image_key, old.part as old_part, new.part as new_part,
         old.taxon_id as old_taxon_id, new.taxon_id as new_taxon_id, old.taxon_name as old_name,
-        new.taxon_name as new_name, old.license as old_license, new.license as new_license,
+        new.taxon_name as new_name, old.scientificName as old_record_name,
+        new.scientificName as new_record_name, old.license as old_license, new.license as new_license,
         coalesce(new.image_url, old.image_url) as image_url,
         old.image_key is null as added, new.image_key is null as withdrawn,
         coalesce(old.taxon_id <> new.taxon_id, false) as relabelled,
@@ -55,12 +60,14 @@ class Difference:
     """Name, version and number of images of the old one."""
     new: Mapping[str, Any]
     changes: pa.Table
-    """A row per image of either release: its old and new facts, and a boolean column for each of KINDS."""
+    """A row per image of either release: old and new facts, a boolean for each of KINDS, the cause of another name."""
     classes_in: tuple[str, ...]
     """Names of taxa that only the new release has as a class."""
     classes_out: tuple[str, ...]
     renames: tuple[tuple[str, str, int], ...]
     """Old name, new name and number of images, for those relabelled or renamed; the most images first."""
+    causes: Mapping[tuple[str, str], tuple[str, ...]]
+    """Why, by old and new name, for each of `renames`."""
     test_set_is_same: bool
     """Whether every test image of the old release is one of the new, under the same taxon, and there is no other."""
 
@@ -85,7 +92,10 @@ class Difference:
             "counts": self.counts,
             "classes_in": list(self.classes_in),
             "classes_out": list(self.classes_out),
-            "renames": [{"old": old, "new": new, "images": images} for old, new, images in self.renames],
+            "renames": [
+                {"old": old, "new": new, "images": images, "causes": list(self.causes[old, new])}
+                for old, new, images in self.renames
+            ],
             "test_set_is_same": self.test_set_is_same,
         }
 
@@ -95,18 +105,26 @@ def compare_releases(old: Path, new: Path) -> Difference:
 
     Raises Fault when there is no release at either path.
     """
-    return compare_manifests(*read_release(old), *read_release(new))
+    return compare_manifests(*read_release(old), *read_release(new), read_names(old), read_names(new))
 
 
 def compare_manifests(
-    told_old: Mapping[str, Any], was: pa.Table, told_new: Mapping[str, Any], now: pa.Table
+    told_old: Mapping[str, Any],
+    was: pa.Table,
+    told_new: Mapping[str, Any],
+    now: pa.Table,
+    known_old: pa.Table | None = None,
+    known_new: pa.Table | None = None,
 ) -> Difference:
-    """Return what changed from the manifest `was` to `now`, which have COLUMNS; told: name, version and images."""
-    changes = query_tables(CHANGES, old=was, new=now)
+    """Return what changed from the manifest `was` to `now`, which have COLUMNS; told: name, version and images.
+
+    `known_old` and `known_new` are the tables of names, which tell why an image bears another.
+    """
+    changes = tell_causes(query_tables(CHANGES, old=was, new=now), known_old, known_new)
     names_old, names_new = _names(was), _names(now)
     renames = query_tables(
-        """select old_name, new_name, count(*) as images from changes where relabelled or renamed
-            group by all order by images desc, old_name, new_name""",
+        """select old_name, new_name, count(*) as images, list(distinct cause order by cause) as causes
+            from changes where relabelled or renamed group by all order by images desc, old_name, new_name""",
         changes=changes,
     ).to_pylist()
     tests = [set(zip(part["image_key"].to_pylist(), part["taxon_id"].to_pylist(), strict=True)) for part in
@@ -118,6 +136,7 @@ def compare_manifests(
         classes_in=tuple(sorted(name for taxon, name in names_new.items() if taxon not in names_old)),
         classes_out=tuple(sorted(name for taxon, name in names_old.items() if taxon not in names_new)),
         renames=tuple((row["old_name"], row["new_name"], row["images"]) for row in renames),
+        causes={(row["old_name"], row["new_name"]): tuple(row["causes"]) for row in renames},
         test_set_is_same=tests[0] == tests[1],
     )
 
@@ -139,11 +158,28 @@ def read_release(path: Path) -> tuple[dict[str, Any], pa.Table]:
     finally:
         parcel.close()
     try:
-        table = read_parquet(io.BytesIO(body), COLUMNS)
+        table = read_parquet(io.BytesIO(body))
+        for name in set(SINCE_0_2) - set(table.column_names):
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+        table = table.select(COLUMNS)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise Fault(f"{path}: its {MANIFEST} cannot be read ({str(error).splitlines()[0]}); verify it.") from None
     version = recipe.get("release", {}).get("version")
     return {"name": recipe.get("name", path.name), "version": version, "images": table.num_rows}, table
+
+
+def read_names(path: Path) -> pa.Table | None:
+    """Return a release's table of names; None when it has none, as older ones, or one that cannot be read."""
+    parcel = open_parcel(path)
+    try:
+        if NAMES not in parcel.sizes:
+            return None
+        with parcel.open(NAMES) as stream:
+            return read_parquet(io.BytesIO(stream.read()))
+    except (pa.ArrowException, OSError, ValueError):
+        return None  # `naflora verify` tells; a cause that is not known is no reason to tell no difference
+    finally:
+        parcel.close()
 
 
 def _names(manifest: pa.Table) -> dict[str, str]:
@@ -186,8 +222,9 @@ def describe_difference(found: Difference) -> str:
         if names:
             lines += ["", f"## {title} ({len(names):,})", "", ", ".join(names)]
     if found.renames:
-        lines += ["", "## Other names", "", "| was | is | images |", "| --- | --- | ---: |"]
-        lines += [f"| {was} | {now} | {images:,} |" for was, now, images in found.renames]
+        lines += ["", "## Other names", "", "| was | is | images | because |", "| --- | --- | ---: | --- |"]
+        for was, now, images in found.renames:
+            lines.append(f"| {was} | {now} | {images:,} | {'; '.join(found.causes[was, now][:EXAMPLES])} |")
     for kind in ("withdrawn", "moved", "fetched_anew"):
         if examples := found.examples(kind):
             lines += ["", f"## First of those {kind.replace('_', ' ')}", ""]

@@ -13,15 +13,16 @@ from naflora_etl.publishing.licences import UNKNOWN
 from naflora_etl.recipe.choosing import GENUS_KEY
 
 FROM_RECORDS = (
-    "institutionCode", "collectionCode", "catalogNumber", "occurrenceID", "recordedBy", "recordNumber", "eventDate",
-    "year", "countryCode", "stateProvince", "decimalLatitude", "decimalLongitude", "source", "source_record_id",
-    "datasetKey", "license_verbatim", "rightsHolder", "creator", "image_url",
+    "scientificName", "institutionCode", "collectionCode", "catalogNumber", "occurrenceID", "recordedBy",
+    "recordNumber", "eventDate", "year", "countryCode", "stateProvince", "decimalLatitude", "decimalLongitude",
+    "source", "source_record_id", "datasetKey", "license_verbatim", "rightsHolder", "creator", "image_url",
 )  # fmt: skip
 FROM_IMAGES = (
-    "sha256", "width_px", "height_px", "dhash", "source_sha256", "source_width_px", "source_height_px", "text_boxes",
-    "text_share", "text_quads", "detector",
+    "sha256", "width_px", "height_px", "dhash", "source_sha256", "source_size_bytes", "source_width_px",
+    "source_height_px", "text_boxes", "text_share", "text_quads", "detector",
 )  # fmt: skip
 FROM_TAXA = ("taxon_name", "taxon_authors", "family", "genus", "species", "ipni_id")
+PAGES = {"gbif": "https://www.gbif.org/dataset/{}", "idigbio": "https://www.idigbio.org/portal/recordsets/{}"}
 SETS_ASIDE = ("records", "selection", "images", "split", "shards")
 """Stages that set images aside, in order of the path."""
 
@@ -31,6 +32,10 @@ ONE_TAXON = f"""(select taxon_id, {", ".join(FROM_TAXA)} from taxa
     from taxa where genus is not null group by genus)"""
 ONE_RECORD = """(select * from records where issue is null
     qualify row_number() over (partition by image_key order by record_key) = 1)"""
+
+ALSO_KNOWN = f"""select e.image_key, string_agg(distinct e.record_key, ' | ' order by e.record_key) as also_known_as
+    from every_record e join {ONE_RECORD} o on o.image_key = e.image_key and o.record_key <> e.record_key
+    group by e.image_key"""
 
 # The competition numbered training images within their class and test images from 0, in an order that tells nothing;
 # image_key is a hash of the address, so its order does not either.
@@ -47,10 +52,14 @@ def accepted_taxa(taxa: pa.Table) -> pa.Table:
     return query_tables(f"select {columns} from {ONE_TAXON} where taxon_id is not null order by taxon_id", taxa=taxa)
 
 
-def join_manifest(clean: Mapping[str, pa.Table]) -> pa.Table:
+def join_manifest(
+    clean: Mapping[str, pa.Table], records: pa.Table | None = None, *, fetch_times: bool = False
+) -> pa.Table:
     """Return the manifest: one row per packed image, sorted by image_key; `clean` holds the clean rows by table name.
 
-    Raises Fault when a required fact is missing, which then is missing in what was given.
+    `records` is that whole table, whose duplicates are told as `also_known_as`. Fetch times are left out unless they
+    are wanted: with them two builds from the same answers differ. Raises Fault when a required fact is missing, which
+    then is missing in what was given.
     """
     columns = ", ".join(
         ['h.image_key, h.part, h.class_id, h.shard, h."offset", h.length_bytes, h.taxon_id', IMAGE_ID]
@@ -58,13 +67,15 @@ def join_manifest(clean: Mapping[str, pa.Table]) -> pa.Table:
         + [f"i.{name}" for name in FROM_IMAGES]
         + [f"t.{name}" for name in FROM_TAXA]
         + [f'r."{name}"' for name in FROM_RECORDS]
+        + ["a.also_known_as", f"{'i.fetched_at' if fetch_times else 'null'} as fetched_at"]
     )
     table = query_tables(
         f"""select {columns} from shards h
             left join split s using (image_key) left join images i using (image_key)
             left join {ONE_TAXON} t on t.taxon_id = h.taxon_id left join {ONE_RECORD} r using (image_key)
-            order by h.image_key""",
+            left join ({ALSO_KNOWN}) a using (image_key) order by h.image_key""",
         **{name: clean[name] for name in ("shards", "split", "images", "taxa", "records")},
+        every_record=clean["records"] if records is None else records,
     )
     return _promised(table, "manifest")
 
@@ -85,6 +96,42 @@ def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:
         **{name: clean[name] for name in ("split", "shards", "taxa")},
     )
     return _promised(table, "classes")
+
+
+def list_specimens(manifest: pa.Table) -> pa.Table:
+    """Return one row per specimen of the manifest, as the record of its first image tells it, sorted by key."""
+    names = [name for name in read_contract("specimens").arrow_schema.names if name not in ("specimen_key", "images")]
+    columns = ", ".join(f'first("{name}" order by image_key) as "{name}"' for name in names)
+    return _promised(
+        query_tables(
+            f"""select specimen_key, {columns}, count(*) as images from manifest
+                group by specimen_key order by specimen_key""",
+            manifest=manifest,
+        ),
+        "specimens",
+    )
+
+
+def list_datasets(manifest: pa.Table) -> pa.Table:
+    """Return one row per dataset that gave images to the manifest, the largest of each aggregator first."""
+    pages = " ".join(f"when '{source}' then replace('{page}', '{{}}', datasetKey)" for source, page in PAGES.items())
+    return _promised(
+        query_tables(
+            f"""select source, datasetKey, case source {pages} end as address, count(*) as images,
+                    count(distinct specimen_key) as specimens,
+                    string_agg(distinct institutionCode, ' | ' order by institutionCode) as institutions,
+                    string_agg(distinct license, ' | ' order by license) as licenses
+                from manifest group by source, datasetKey order by source, images desc, datasetKey""",
+            manifest=manifest,
+        ),
+        "datasets",
+    )
+
+
+def list_names(taxa: pa.Table) -> pa.Table:
+    """Return what became of every name of the checklists; `taxa` is that whole table."""
+    wanted = taxa.select(read_contract("names").arrow_schema.names)
+    return _promised(wanted.sort_by("checklist_key"), "names")
 
 
 def list_excluded(whole: Mapping[str, pa.Table]) -> pa.Table:

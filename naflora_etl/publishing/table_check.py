@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from naflora_etl.publishing.findings import Finding, tell_keys
 from naflora_etl.publishing.kaggle import TRAIN_KEYS
 from naflora_etl.publishing.licences import UNKNOWN, kind_of
+from naflora_etl.publishing.manifest import list_datasets, list_specimens
 
 APART = ("specimen_key", "gathering_key", "source_sha256", "sha256")
 """What must never stand in both parts of the split."""
@@ -64,6 +65,13 @@ def check_copies(where: str, copies: pa.Table, manifest: pa.Table) -> Iterator[F
     told = ["image_key", "part", "class_id", "taxon_id", "license"]
     if not copies.select(told).equals(manifest.select(told)):
         yield Finding(where, "its images, parts, classes or licences are not those of manifest.parquet")
+
+
+def check_derived_tables(tables: Mapping[str, pa.Table]) -> Iterator[Finding]:
+    """Yield the tables that tell otherwise than the manifest that they are counted from."""
+    for name, count in (("specimens", list_specimens), ("datasets", list_datasets)):
+        if name in tables and not tables[name].equals(count(tables["manifest"])):
+            yield Finding(f"{name}.parquet", "it tells otherwise than manifest.parquet")
 
 
 def check_policy(manifest: pa.Table, recipe: dict[str, Any]) -> Iterator[Finding]:

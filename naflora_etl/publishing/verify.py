@@ -25,6 +25,7 @@ from naflora_etl.publishing.table_check import (
     check_attribution,
     check_classes,
     check_copies,
+    check_derived_tables,
     check_policy,
     check_split,
     check_test_files,
@@ -32,7 +33,7 @@ from naflora_etl.publishing.table_check import (
 )
 from naflora_etl.publishing.withdrawn import check_withdrawn
 
-TABLES = ("manifest", "classes", "excluded")
+TABLES = ("manifest", "classes", "excluded", "specimens", "datasets", "names")
 DOCUMENTS = (
     "README.md", "report.html", "recipe.json", "attribution.csv", "train_metadata.json", "test_metadata.json",
     "sample_submission.csv", "croissant.json", "datapackage.json", "CITATION.cff", "derived_dataset.json",
@@ -89,6 +90,7 @@ class Inspection:
         if "manifest" in tables and "classes" in tables:
             yield from check_classes(tables["manifest"], tables["classes"], untested=self._keeps_untested_classes())
             yield from check_split(tables["manifest"])
+            yield from check_derived_tables(tables)
             yield from self._check_documents(tables["manifest"], tables["classes"])
 
     def _keeps_untested_classes(self) -> bool:

@@ -49,7 +49,14 @@ from naflora_etl.publishing.kaggle import (
 from naflora_etl.publishing.layouts import TarLayout
 from naflora_etl.publishing.lock import NAME as LOCK
 from naflora_etl.publishing.lock import render_lock
-from naflora_etl.publishing.manifest import count_classes, join_manifest, list_excluded
+from naflora_etl.publishing.manifest import (
+    count_classes,
+    join_manifest,
+    list_datasets,
+    list_excluded,
+    list_names,
+    list_specimens,
+)
 from naflora_etl.publishing.provenance import publish_recipe, render_recipe
 from naflora_etl.publishing.report import render_report
 from naflora_etl.publishing.reshard import reshard_images
@@ -62,7 +69,7 @@ from naflora_etl.sources.renewal import PUBLISHED
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
 CERTIFICATE = "servers.json"
 SOLUTION = "solution.csv"
-WRITERS = 22
+WRITERS = 23
 """Files besides the shards, for the progress line."""
 PLACE = ["image_key", "pack", "offset", "size_bytes"]
 
@@ -87,7 +94,7 @@ def write_release(
     whole = {name: tables.whole(name) for name in READS}
     contents = Contents(
         recipe=publish_recipe(recipe),
-        manifest=join_manifest(given),
+        manifest=join_manifest(given, whole["records"], fetch_times=options.fetch_times),
         classes=count_classes(given),
         excluded=list_excluded(whole),
         funnel=count_funnel(whole),
@@ -103,7 +110,7 @@ def write_release(
         files.take("shards", shard)
     for size_px in options.sizes_px:
         _write_size(files, contents, size_px, recipe)
-    _write_tables(files, contents)
+    _write_tables(files, contents, whole["taxa"])
     withdrawn = find_all_withdrawn(given["harvest"], blobs, whole["records"], contents.manifest)
     files.write(WITHDRAWN, "table", lambda stream: write_withdrawn(withdrawn, stream))
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
@@ -126,8 +133,12 @@ def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
         write_solution(manifest, halves, stream)
 
 
-def _write_tables(files: ReleaseFiles, contents: Contents) -> None:
+def _write_tables(files: ReleaseFiles, contents: Contents, taxa: pa.Table) -> None:
     manifest, classes = contents.manifest, contents.classes
+    specimens, datasets, names = list_specimens(manifest), list_datasets(manifest), list_names(taxa)
+    files.write("specimens.parquet", "table", lambda stream: write_parquet(specimens, stream))
+    files.write("datasets.parquet", "table", lambda stream: write_parquet(datasets, stream))
+    files.write("names.parquet", "table", lambda stream: write_parquet(names, stream))
     files.write("manifest.parquet", "table", lambda stream: write_parquet(manifest, stream))
     files.write("classes.parquet", "table", lambda stream: write_parquet(classes, stream))
     files.write("excluded.parquet", "table", lambda stream: write_parquet(contents.excluded, stream))

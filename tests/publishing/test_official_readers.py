@@ -76,7 +76,7 @@ def test_frictionless_finds_the_data_package_valid(release: Path) -> None:
     package = json.loads((release / "datapackage.json").read_text())
     assert [error.note for error in frictionless.Package.validate_descriptor(package).errors] == []
     tables = {resource["name"]: resource for resource in package["resources"] if "schema" in resource}
-    assert set(tables) == {"manifest", "classes", "excluded"}
+    assert set(tables) == {"manifest", "classes", "specimens", "datasets", "names", "excluded"}
     for name, resource in tables.items():
         columns = [field["name"] for field in resource["schema"]["fields"]]
         assert read_parquet(release / f"{name}.parquet").column_names == columns

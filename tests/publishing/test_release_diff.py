@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from naflora_etl.cli import main
 from naflora_etl.engine.tables import parquet_bytes, read_parquet
-from naflora_etl.publishing.diff import KINDS, compare_releases
+from naflora_etl.publishing.diff import KINDS, compare_releases, describe_difference
+from naflora_etl.publishing.name_changes import UNTOLD
 
 Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
@@ -117,3 +118,66 @@ def test_a_broken_release_is_told_in_a_sentence(
     told = CliRunner().invoke(main, ["diff", str(release), str(broken)])
     assert told.exit_code == 1
     assert sentence in told.output and "Traceback" not in told.output
+
+
+def with_names(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    names = read_parquet(folder / "names.parquet")
+    made = pa.Table.from_pylist([change(row) for row in names.to_pylist()], names.schema)
+    (folder / "names.parquet").write_bytes(parquet_bytes(made))
+
+
+def sunk(row: dict[str, Any]) -> dict[str, Any]:
+    if row["taxon_id"] != "w-10":
+        return row
+    return row | {"taxon_id": "w-99", "taxon_name": "Acer nigrum", "taxon_status": "Synonym"}
+
+
+CAUSES: dict[str, tuple[Change, Callable[[dict[str, Any]], dict[str, Any]], str]] = {
+    "the name became a synonym": (
+        first(taxon_id="w-99", taxon_name="Acer nigrum"), sunk,
+        "Acer rubrum: a name of Acer rubrum, now synonym of Acer nigrum"),
+    "the record is named otherwise": (
+        first(taxon_id="w-99", taxon_name="Acer nigrum", scientificName="Acer nigrum F.Michx."), lambda row: row,
+        "its record was named Acer rubrum L. and is named Acer nigrum F.Michx."),
+    "the name leads nowhere now": (
+        first(taxon_id="w-99", taxon_name="Acer nigrum"),
+        lambda row: row | {"taxon_id": None, "issue": "NAME_AMBIGUOUS"} if row["taxon_id"] == "w-10" else row,
+        "names that led to Acer rubrum: NAME_AMBIGUOUS"),
+    "the same taxon is spelt otherwise": (
+        first(taxon_name="Acer carolinianum"), lambda row: row, "the backbone spells the same taxon otherwise"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "names", "cause"), CAUSES.values(), ids=CAUSES)
+def test_the_cause_of_another_name_is_told(
+    change: Change,
+    names: Callable[[dict[str, Any]], dict[str, Any]],
+    cause: str,
+    release: Path,
+    newer: Callable[[Change], Path],
+) -> None:
+    def of_the_first_class(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        ours = [row for row in rows if row["taxon_id"] == "w-10" and row["part"] == "train"]
+        return [*change(ours), *(row for row in rows if row not in ours)]
+
+    def named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row | {"scientificName": f"{row['taxon_name']} L."} for row in rows]
+
+    old = newer(named)
+    new = Path(shutil.copytree(old, old.with_name("newest")))
+    manifest = read_parquet(new / "manifest.parquet")
+    made = pa.Table.from_pylist(of_the_first_class(manifest.to_pylist()), manifest.schema)
+    (new / "manifest.parquet").write_bytes(parquet_bytes(made))
+    with_names(new, names)
+    found = compare_releases(old, new)
+    assert list(found.causes.values()) == [(cause,)]
+    assert cause in describe_difference(found)
+    assert [row for row in found.changes["cause"].to_pylist() if row] == [cause]
+
+
+def test_without_the_names_of_both_the_cause_is_said_to_be_unknown(
+    release: Path, newer: Callable[[Change], Path]
+) -> None:
+    new = newer(first(taxon_id="w-99", taxon_name="Acer nigrum"))
+    (new / "names.parquet").unlink()
+    assert list(compare_releases(release, new).causes.values()) == [(UNTOLD,)]

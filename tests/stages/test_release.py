@@ -18,10 +18,10 @@ from naflora_etl.publishing.verify import verify_release
 
 FILES = [
     "ACKNOWLEDGEMENTS.txt", "CITATION.cff", "README.md", "SHA256SUMS", "attribution.csv", "citations.bib",
-    "citations.json", "classes.parquet", "croissant.json", "datapackage.json", "derived_dataset.json",
-    "excluded.parquet", "lock.json", "manifest.parquet", "recipe.json", "report.html", "sample_submission.csv",
-    "test-00000.tar", "test_metadata.json", "train-00000.tar",
-    "train-00001.tar", "train_metadata.json", "withdrawn.csv",
+    "citations.json", "classes.parquet", "croissant.json", "datapackage.json", "datasets.parquet",
+    "derived_dataset.json", "excluded.parquet", "lock.json", "manifest.parquet", "names.parquet", "recipe.json",
+    "report.html", "sample_submission.csv", "specimens.parquet", "test-00000.tar", "test_metadata.json",
+    "train-00000.tar", "train-00001.tar", "train_metadata.json", "withdrawn.csv",
 ]  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_the_same_tables_give_the_same_bytes_in_another_place(world: SmallWorld,
     assert again.write_release().equals(world.tables["release"])
 
 
-@pytest.mark.parametrize("name", ["manifest", "classes", "excluded"])
+@pytest.mark.parametrize("name", ["manifest", "classes", "excluded", "specimens", "datasets", "names"])
 def test_published_tables_keep_their_contracts(world: SmallWorld, name: str) -> None:
     assert check_table(read_parquet(world.release / f"{name}.parquet"), read_contract(name)) == []
 
