@@ -7,7 +7,7 @@ counts instead.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,8 +24,10 @@ from naflora_etl.engine.workspace import Workspace
 from naflora_etl.issues import TRANSIENT
 from naflora_etl.pipeline import build_recipe
 from naflora_etl.recipe import Recipe
+from naflora_etl.sources.archives import is_address
 from naflora_etl.sources.gbif_errand import PIECE_BYTES
 from naflora_etl.sources.portals import PORTALS
+from naflora_etl.sources.synonyms import add_names
 from naflora_etl.stages.images import SliceWork
 
 # measured means of real traffic, used for estimates alone: of a record's JSON, and of a herbarium sheet (median of
@@ -85,7 +87,7 @@ def plan_recipe(recipe: Recipe, workspace: Workspace) -> Plan:
     notes: tuple[str, ...]
     if would_ask is not None and would_ask.stage == "harvest":
         errands = counting.ask_aggregators(-int(-taxa * would_ask.share // 1), taxa, would_ask.has_first)
-        notes = (*counting.tell_gbif(taxa), counting.tell_images(taxa))
+        notes = (*counting.tell_gbif(taxa), *counting.tell_others(taxa), counting.tell_images(taxa))
     else:
         errands = counting.ask_aggregators(counting.taxa_to_repeat(), taxa)
         errands += counting.ask_image_hosts(would_ask)
@@ -158,13 +160,33 @@ class Counting:
             "some minutes to hours; GBIF_USER, GBIF_PWD and GBIF_EMAIL must be set.",
         )
 
+    def tell_others(self, taxa: int) -> Iterator[str]:
+        """Say how iDigBio and archives would be asked."""
+        options = self.recipe.harvest
+        if "idigbio" in options.sources:
+            yield (
+                "iDigBio is asked by its search API under accepted names and synonyms, a query a genus: "
+                f"{self.genera_a_taxon():.1f} queries a taxon. When it is out of reach, the build goes on without it."
+            )
+        for place in options.archives:
+            yield f"The archive {place} is " + ("fetched once." if is_address(place) else "read; that asks nobody.")
+
+    def genera_a_taxon(self) -> float:
+        """Return in how many genera a taxon has names, on average; at least 1."""
+        table = clean_rows(self.receipts.table("taxa"))
+        taxa = list({row["taxon_id"]: row for row in table.to_pylist()}.values())
+        named = add_names(taxa, clean_rows(self.receipts.table("wcvp")))
+        return sum(len(taxon["names"]) for taxon in named) / max(1, len(named))
+
     def _ask_aggregator(self, source: str, taxa: int) -> Errand:
         options = self.recipe.harvest
         host = host_of(URL(options.gbif_api if source == "gbif" else options.idigbio_api))
         pages = -(-options.max_records_per_taxon // options.page_size)
-        # GBIF is asked for its key of a name, then for records; iDigBio for records, then for their media
-        least = taxa * (2 if source == "gbif" else 1)
-        most = taxa * (1 + pages if source == "gbif" else 2 * pages)
+        # GBIF is asked for its key of a name, then for records; iDigBio for records, then for their media, a genus at a
+        # time
+        queries = taxa if source == "gbif" else round(taxa * self.genera_a_taxon())
+        least = taxa * 2 if source == "gbif" else queries
+        most = taxa * (1 + pages) if source == "gbif" else 2 * pages * queries
         records = taxa * options.max_records_per_taxon * (1 if source == "gbif" else 2)
         return self._errand(host, source, least, most, records * RECORD_BYTES[source])
 

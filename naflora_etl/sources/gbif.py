@@ -6,14 +6,18 @@ Keys are strings: GBIF's default taxonomy (Catalogue of Life XR) has keys such a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources.darwincore import Media, Occurrence, clean_text
-from naflora_etl.sources.paging import Page, Request, Taxon, items_of, page_size_at, read_json
+from naflora_etl.sources.paging import Page, Request, Taxon, Unreadable, items_of, page_size_at, read_json
 
 CEILING = 100_000
 """offset + limit at most; HTTP 400 beyond."""
+MOST_DATASETS = 10_000
+DATASETS_A_PART = 50
+"""So that their keys fit into an address."""
 LARGEST_PAGE = 300
 """GBIF clips a larger limit without a word."""
 
@@ -28,17 +32,61 @@ def read_page(request: Request, body: bytes) -> Page:
     if request.kind == "match":
         key = read_match(body, str(dict(request.query)["taxonRank"]))
         return Page(None, taxon_key=key, issue=None if key else "NAME_NOT_IN_SOURCE")
-    return read_record_page(body)
+    return read_parts(body) if request.kind == "datasets" else read_record_page(body)
 
 
 def next_request(request: Request, page: Page, taxon: Taxon, options: HarvestOptions) -> Request | None:
-    """Return the first page of records once the key is known, then the next ones; None at the end."""
+    """Return the first page of records once the key is known, then the next ones; None at the end.
+
+    A taxon with more records than GBIF pages through is asked for by datasets: each record belongs to one, so that the
+    parts together are whole, which parts by country or year are not.
+    """
     if request.kind == "match":
         return records_request(page.taxon_key, 0, 0, options) if page.taxon_key else None
-    if page.end or request.is_beyond_ceiling or not page.record_count:
-        return None
     key = dict(request.query)["taxonKey"]
-    return records_request(key, request.offset + page.record_count, request.page_number + 1, options)
+    if request.kind == "datasets":
+        return _next_part(key, page.parts, 1, options)
+    is_first = request.page_number == 0 and request.part == 0
+    if is_first and page.total > CEILING and options.max_records_per_taxon > CEILING:
+        return datasets_request(key, options)
+    if page.end or request.is_beyond_ceiling or not page.record_count:
+        return _next_part(key, request.waiting, request.part + 1, options)
+    datasets = tuple(value for name, value in request.query if name == "datasetKey")
+    following = records_request(key, request.offset + page.record_count, request.page_number + 1, options, datasets)
+    return replace(following, part=request.part, waiting=request.waiting)
+
+
+def _next_part(
+    key: str, waiting: tuple[tuple[str, ...], ...], part: int, options: HarvestOptions
+) -> Request | None:
+    if not waiting:
+        return None
+    return replace(records_request(key, 0, 0, options, waiting[0]), part=part, waiting=waiting[1:])
+
+
+def datasets_request(taxon_key: str, options: HarvestOptions) -> Request:
+    """Return the question how many of a taxon's records each dataset has."""
+    counted = [("facet", "datasetKey"), ("facetLimit", str(MOST_DATASETS)), ("limit", "0")]
+    query = (("taxonKey", taxon_key), *conditions(options), *counted)
+    return Request("datasets", f"{options.gbif_api}/v1/occurrence/search", query)
+
+
+def read_parts(body: bytes) -> Page:
+    """Return groups of datasets, each with as many records as can be paged through; raises Unreadable."""
+    facets = read_json(body).get("facets")
+    counts = facets[0].get("counts") if isinstance(facets, list) and facets and isinstance(facets[0], dict) else None
+    if not isinstance(counts, list) or not counts or len(counts) >= MOST_DATASETS:
+        raise Unreadable("JSON, but without a whole list of datasets")
+    parts: list[list[str]] = []
+    room = 0
+    for entry in counts:
+        name, count = str(entry["name"]), int(entry["count"])
+        if not parts or count > room or len(parts[-1]) >= DATASETS_A_PART:
+            parts.append([])
+            room = CEILING
+        parts[-1].append(name)
+        room -= count
+    return Page(None, parts=tuple(tuple(part) for part in parts))
 
 
 # the taxon's key

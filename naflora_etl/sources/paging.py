@@ -31,6 +31,8 @@ class Request:
     page_number: int = 0
     part: int = 0
     """Number of the query, where a taxon takes several of a kind: partitions, or genera of its synonyms."""
+    waiting: tuple[tuple[str, ...], ...] = ()
+    """What the queries after this one are about, where a query had to be cut into parts."""
     is_beyond_ceiling: bool = False
     """Must not be sent: the aggregator serves no such page, or the recipe wants no more of this taxon."""
 
@@ -68,6 +70,8 @@ class Page:
     taxon_key: str | None = None
     """The aggregator's own key of the taxon, where the answer gives it."""
     issue: str | None = None
+    parts: tuple[tuple[str, ...], ...] = ()
+    """What the queries are about into which a query that is too large is cut."""
 
 
 class Portal(Protocol):

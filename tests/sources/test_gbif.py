@@ -190,3 +190,38 @@ def test_recorded_matches(name: str, rank: str, key: str | None) -> None:
     if not path.is_file():
         pytest.skip(f"the recorded answer {path.name} is not here")
     assert gbif.read_match(path.read_bytes(), rank) == key
+
+
+def test_more_records_than_gbif_pages_through_are_asked_for_by_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gbif, "CEILING", 10)
+    options = HarvestOptions(page_size=5, max_records_per_taxon=100)
+    holds = {"A": 9, "B": 6, "C": 4, "D": 2}
+    facets = [{"field": "DATASET_KEY", "counts": [{"name": name, "count": count} for name, count in holds.items()]}]
+    request, seen = gbif.records_request("5WZLF", 0, 0, options), []
+    while request is not None:
+        query = asked(request)
+        assert query["checklistKey"] == OPTIONS.gbif_checklist_key and query["taxonKey"] == "5WZLF"
+        seen.append((request.place, query.get("datasetKey"), query.get("offset")))
+        if request.kind == "datasets":
+            page = gbif.read_page(request, json.dumps({"facets": facets}).encode())
+        else:
+            names = query.get("datasetKey", list(holds))
+            total = sum(holds[name] for name in ([names] if isinstance(names, str) else names))
+            count = max(0, min(int(query["limit"]), total - request.offset))
+            page = Page(count, total=total, end=request.offset + count >= total)
+        request = gbif.next_request(request, page, TAXON, options)
+    assert seen == [
+        ("records/0000", None, "0"),
+        ("datasets/0000", None, None),
+        ("records-01/0000", "A", "0"),
+        ("records-01/0001", "A", "5"),
+        ("records-02/0000", ["B", "C"], "0"),
+        ("records-02/0001", ["B", "C"], "5"),
+        ("records-03/0000", "D", "0"),
+    ]
+
+
+@pytest.mark.parametrize("said", [{}, {"facets": []}, {"facets": [{"counts": []}]}])
+def test_an_answer_without_datasets_cannot_be_read(said: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable, match="without a whole list of datasets"):
+        gbif.read_page(gbif.datasets_request("5WZLF", OPTIONS), json.dumps(said).encode())

@@ -155,3 +155,26 @@ def test_a_recorded_search_answer() -> None:
     rows = [describe_specimen(r) for r in idigbio.read_records([("p", body)])]
     assert rows[0]["scientificName"] == "Setophaga caerulescens"
     assert (rows[0]["eventDate"], rows[0]["year"], rows[0]["countryCode"]) == ("1868-01-01/1868-12-31", 1868, "US")
+
+
+def test_a_query_a_genus_for_all_names_of_a_taxon() -> None:
+    taxon = TAXON | {"names": {"acer": ["rubrum", "carolinianum"], "rufacer": ["rubrum"]}}
+    request = idigbio.first_request(taxon, OPTIONS)
+    seen = []
+    while request is not None:
+        assert request.body is not None
+        seen.append((request.place, request.body["rq"]["genus"], request.body["rq"]["specificepithet"]))
+        request = idigbio.next_request(request, Page(1, total=1, end=True), taxon, OPTIONS)
+    assert seen == [
+        ("records/0000", "acer", ["rubrum", "carolinianum"]),
+        ("media/0000", "acer", ["rubrum", "carolinianum"]),
+        ("records-01/0000", "rufacer", "rubrum"),
+        ("media-01/0000", "rufacer", "rubrum"),
+    ]
+
+
+def test_a_genus_without_records_is_followed_by_the_next() -> None:
+    taxon = TAXON | {"names": {"acer": ["rubrum"], "rufacer": ["rubrum"]}}
+    request = idigbio.next_request(idigbio.first_request(taxon, OPTIONS), Page(0, total=0, end=True), taxon, OPTIONS)
+    assert request is not None and request.place == "records-01/0000"
+    assert idigbio.next_request(request, Page(0, total=0, end=True), taxon, OPTIONS) is None
