@@ -16,9 +16,10 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.lanes import take_turns
-from naflora_etl.engine.build import BrokenPromise, Mapper, Site, SliceJob, build_stage
+from naflora_etl.engine.build import Mapper, Site, SliceJob, build_stage
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.lane_files import FOLDER_VARIABLE, shared_folder
+from naflora_etl.engine.promises import BrokenPromise
 from naflora_etl.engine.receipts import Receipt
 from naflora_etl.engine.stage import Stage
 

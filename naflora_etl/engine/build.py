@@ -9,25 +9,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from naflora_etl.engine import progress
 from naflora_etl.engine.blobs import Blobs
-from naflora_etl.engine.contracts import check_table, conform, read_contract
+from naflora_etl.engine.contracts import Contract, check_table, read_contract
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.http import HttpClient
 from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.packs import ADDRESS, Packs
+from naflora_etl.engine.promises import BrokenPromise, Promise
 from naflora_etl.engine.receipts import Receipt, Receipts, digest_of, digest_path
 from naflora_etl.engine.slices import count_slices, given_tables
+from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.stage import Stage
-from naflora_etl.engine.tables import clean_rows, count_issues, parquet_bytes, read_parquet, sha256_of
+from naflora_etl.engine.tables import count_issues, parquet_bytes, read_parquet, sha256_of
 from naflora_etl.engine.workspace import Workspace
-
-
-class BrokenPromise(Exception):
-    """A stage returned a table that breaks its contract or loses rows; the old table stays as it was."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,10 @@ class SliceJob:
     def part(self) -> str:
         """Name of the part that the slice makes."""
         return f"part-{self.number:05d}.parquet"
+
+    def piece(self, number: int) -> str:
+        """Name of one of the parts of a slice that streams."""
+        return f"part-{self.number:05d}-{number:04d}.parquet"
 
 
 Mapper = Callable[[Callable[[SliceJob], str], Sequence[SliceJob]], Iterable[str]]
@@ -128,7 +129,8 @@ def _spoilt_parts(stage: Stage, workspace: Workspace, old: Receipt) -> list[str]
     return [
         path
         for path, body in Receipts(workspace).vouched_parts(old)
-        if body is None or _is_worth_another_try(read_parquet(io.BytesIO(body)), stage, packs)
+        if body is None
+        or ((stage.transient or packs) and _is_worth_another_try(read_parquet(io.BytesIO(body)), stage, packs))
     ]
 
 
@@ -159,15 +161,16 @@ def _run_slices(stage: Stage, site: Site, fingerprint: str) -> list[str]:
     there = _made_before(stage, site.workspace, jobs)
     missing = [job for job in jobs if job.part not in there]
     made = there | dict(zip((job.part for job in missing), site.mapper(run_slice, missing), strict=True))
-    return [made[job.part] for job in jobs]
+    return [name for job in jobs for name in made[job.part].split(" ")]
 
 
 def _made_before(stage: Stage, workspace: Workspace, jobs: Sequence[SliceJob]) -> dict[str, str]:
     """Return, by name, the parts that an interrupted run left whole.
 
-    A stage that publishes a folder starts anew: the folder that lies there may be another run's.
+    A stage that publishes a folder starts anew: the folder that lies there may be another run's. So does one that
+    streams, as nothing tells how many parts are still to come.
     """
-    if "folder" in stage.uses:
+    if "folder" in stage.uses or stage.streams:
         return {}
     found = set(workspace.names(jobs[0].place))
     bodies = ((job.part, workspace.read(f"{job.place}/{job.part}")) for job in jobs if job.part in found)
@@ -186,19 +189,27 @@ def _is_readable(body: bytes) -> bool:
 
 
 def run_slice(job: SliceJob) -> str:
-    """Run one slice of a stage and write its part; return the part's name and sha256."""
+    """Run one slice of a stage and write its part; return the part's name and sha256.
+
+    A stage that streams gives several parts; their names stand one after the other, with spaces between.
+    """
     workspace, stage = Workspace(job.url), job.stage
     receipts = Receipts(workspace)
     tables = given_tables(job.url, stage, job.fingerprint, job.recipe, job.number)
     effects = _effects(job, workspace, receipts)
     options = {f"{name}_options": getattr(job.recipe, name) for name in stage.also}
     made = stage.run(*tables, options=getattr(job.recipe, stage.name), **options, **effects)
-    table = _checked(stage, made, tables)
-    body = parquet_bytes(table)
-    workspace.write(f"{job.place}/{job.part}", body)
+    promise = Promise(stage, tables)
+    names: list[str] = []
+    for part in [made] if isinstance(made, pa.Table) else made:
+        body = parquet_bytes(promise.check(part))
+        name = job.part if isinstance(made, pa.Table) else job.piece(len(names))
+        workspace.write(f"{job.place}/{name}", body)
+        names.append(_named(name, body))
+    promise.check_account()
     if "packs" in effects:
         effects["packs"].clear_bench()
-    return _named(job.part, body)
+    return " ".join(names)
 
 
 def _effects(job: SliceJob, workspace: Workspace, receipts: Receipts) -> dict[str, Any]:
@@ -212,6 +223,7 @@ def _effects(job: SliceJob, workspace: Workspace, receipts: Receipts) -> dict[st
         "slice": lambda: job.number,
         "recipe": lambda: job.recipe,
         "progress": lambda: _SliceProgress(job),
+        "spool": lambda: Spool(workspace),
     }
     return {name: makers[name]() for name in job.stage.uses}
 
@@ -245,29 +257,6 @@ class _SliceProgress:
         progress.current()(done, total, where + note)
 
 
-# check
-
-
-def _checked(stage: Stage, made: pa.Table, given: list[pa.Table]) -> pa.Table:
-    contract = read_contract(stage.name)
-    table = conform(made, contract)
-    faults = check_table(table, contract)
-    if stage.accounts_for and not faults:
-        faults = _lost(stage, table, given[stage.reads.index(stage.accounts_from or stage.reads[0])])
-    if faults:
-        raise BrokenPromise(f"stage {stage.name} breaks its promises; nothing was written:\n  " + "\n  ".join(faults))
-    return table
-
-
-def _lost(stage: Stage, table: pa.Table, given: pa.Table) -> list[str]:
-    key = stage.accounts_for
-    wanted = pc.unique(given[key]).drop_null()
-    lost = wanted.filter(pc.invert(pc.is_in(wanted, pc.unique(table[key].combine_chunks()))))
-    if not len(lost):
-        return []
-    return [f"{stage.name}: {len(lost)} of {len(wanted)} given {key} did not come back, first {lost[0].as_py()}."]
-
-
 # commit
 
 
@@ -277,8 +266,11 @@ def _commit(
     receipts = Receipts(workspace)
     folder = fingerprint[:12]
     receipt = Receipt(stage.name, fingerprint, tuple(f"{folder}/{part}" for part in parts), 0, 0, inputs=_plain(inputs))
-    table = pa.concat_tables([_part(workspace, path) for path in receipts.parts(receipt)])
-    faults = check_table(table, read_contract(stage.name)) if len(parts) > 1 else []
+    contract = read_contract(stage.name)
+    # a part was checked when it was made, and so were all parts of a stage that streams; slices only each by itself
+    columns = contract.arrow_schema.names if len(parts) > 1 and not stage.streams else _counted(contract)
+    table = pa.concat_tables([_part(workspace, path, columns) for path in receipts.parts(receipt)])
+    faults = check_table(table, contract) if len(parts) > 1 and not stage.streams else []
     if faults:
         workspace.remove(f"tables/{stage.name}/{folder}")
         raise BrokenPromise(f"stage {stage.name} breaks its promises:\n  " + "\n  ".join(faults))
@@ -286,7 +278,7 @@ def _commit(
         workspace.remove(f"tables/{stage.name}/receipt.json")  # the old table must not vouch for the new folder
         Folder(workspace, stage.name).commit()
     issues = count_issues(table)
-    given = clean_rows(receipts.table(stage.reads[0])).num_rows if stage.reads else table.num_rows
+    first = receipts.find(stage.reads[0]) if stage.reads else None
     receipt = Receipt(
         stage=stage.name,
         fingerprint=fingerprint,
@@ -294,7 +286,7 @@ def _commit(
         rows=table.num_rows,
         clean=table.num_rows - sum(issues.values()),
         issues=issues,
-        given=given,
+        given=first.clean if first else table.num_rows,
         inputs=receipt.inputs,
         seconds=round(seconds, 3),
         folder=Folder(workspace, stage.name).published() if "folder" in stage.uses else {},
@@ -308,9 +300,15 @@ def _commit(
     return receipt
 
 
-def _part(workspace: Workspace, path: str) -> pa.Table:
+def _counted(contract: Contract) -> list[str]:
+    """Return the columns by which rows are counted: the issue, or the first one where there is none."""
+    names = contract.arrow_schema.names
+    return ["issue"] if "issue" in names else names[:1]
+
+
+def _part(workspace: Workspace, path: str, columns: Sequence[str]) -> pa.Table:
     with workspace.open(path) as stream:
-        return read_parquet(stream)
+        return read_parquet(stream, columns)
 
 
 def _named(part: str, body: bytes) -> str:

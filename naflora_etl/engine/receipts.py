@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.tables import read_parquet, sha256_of
+from naflora_etl.engine.tables import clean_rows, read_parquet, sha256_of
 from naflora_etl.engine.workspace import Workspace, telling
 
 
@@ -100,8 +100,11 @@ class Receipts:
             body = self.workspace.read(path) if self.workspace.exists(path) else b""
             yield path, body if sha256_of(body) == named.rsplit(":", 1)[-1] else None
 
-    def table(self, stage: str) -> pa.Table:
-        """Return a committed table, all its rows; Fault when it does not exist or was damaged."""
+    def table(self, stage: str, columns: Sequence[str] | None = None, *, clean: bool = False) -> pa.Table:
+        """Return a committed table, all its rows or the clean ones; Fault when it does not exist or was damaged.
+
+        Of `columns`, where they are named, no more than these is ever in memory.
+        """
         receipt = self.find(stage)
         if receipt is None:
             raise Fault(f"{self.workspace.root} has no table {stage} yet; run `naflora build` first.")
@@ -109,9 +112,16 @@ class Receipts:
         for path in self.parts(receipt):
             try:
                 with self.workspace.open(path) as stream:
-                    tables.append(read_parquet(stream))
+                    tables.append(_read_part(stream, columns, clean))
             except (OSError, pa.ArrowException):
                 raise Fault(
                     f"{self.workspace.at(path)} is missing or damaged; `naflora build` makes the table again."
                 ) from None
         return pa.concat_tables(tables)
+
+
+def _read_part(stream: IO[bytes], columns: Sequence[str] | None, clean: bool) -> pa.Table:
+    wanted = None if columns is None else list(dict.fromkeys([*columns, *(["issue"] if clean else [])]))
+    part = read_parquet(stream, wanted)
+    part = clean_rows(part) if clean else part
+    return part if columns is None else part.select(list(columns))

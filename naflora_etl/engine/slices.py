@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from naflora_etl.engine.receipts import Receipts
 from naflora_etl.engine.stage import Stage
-from naflora_etl.engine.tables import clean_rows
 from naflora_etl.engine.workspace import Workspace
 
 
@@ -24,19 +23,22 @@ def count_slices(url: str, stage: Stage, fingerprint: str, recipe: BaseModel) ->
 def given_tables(url: str, stage: Stage, fingerprint: str, recipe: BaseModel, number: int) -> list[pa.Table]:
     """Return the clean rows that a slice of a stage is given: its part of the first table, the others whole."""
     if stage.slice_by is None:
-        receipts = Receipts(Workspace(url))
-        return [clean_rows(receipts.table(name)) for name in stage.reads]
+        return _whole_tables(url, stage)
     tables, slices = _sliced(url, stage, fingerprint, _slice_size(stage, recipe))
     if not slices:
         return list(tables)
     return [tables[0].take(pa.array(slices[number])), *tables[1:]]
 
 
+def _whole_tables(url: str, stage: Stage) -> list[pa.Table]:
+    receipts, needed = Receipts(Workspace(url)), stage.columns or {}
+    return [receipts.table(name, needed.get(name), clean=True) for name in stage.reads]
+
+
 @lru_cache(maxsize=1)
 def _sliced(url: str, stage: Stage, fingerprint: str, size: int | None) -> tuple[list[pa.Table], list[np.ndarray]]:
     """Return a stage's tables and the rows of each slice; kept, since every slice of the stage needs them."""
-    receipts = Receipts(Workspace(url))
-    tables = [clean_rows(receipts.table(name)) for name in stage.reads]
+    tables = _whole_tables(url, stage)
     return tables, cut_rows(tables[0], stage.slice_by or "", size or tables[0].num_rows)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -15,13 +15,14 @@ class Stage:
 
     `run(*tables, options=section, **effects)` gets the clean rows of each table in `reads`, its own section of the
     recipe, and the effects it `uses`; it returns the whole new table. A stage without `uses` is a pure function.
+    One that `streams` yields its table in parts instead, none of which needs much memory.
     """
 
     name: str
     reads: tuple[str, ...]
-    run: Callable[..., pa.Table]
+    run: Callable[..., pa.Table | Iterator[pa.Table]]
     uses: tuple[str, ...] = ()
-    """Effects handed in as keywords: http, blobs, notes, packs, folder, tables, slice, progress."""
+    """Effects handed in as keywords: http, blobs, notes, packs, folder, tables, slice, progress, spool."""
     version: int = 1
     """Raised by hand when the meaning of the output changes."""
     slice_by: str | None = None
@@ -38,3 +39,7 @@ class Stage:
     """Issues for whose sake another build runs the slice again."""
     also: tuple[str, ...] = ()
     """Other sections of the recipe whose change must run the stage again; handed in as keywords."""
+    streams: bool = False
+    """It yields parts, which must have no primary key in common."""
+    columns: Mapping[str, Sequence[str]] | None = field(default=None, hash=False)
+    """The columns that it needs of a large table; all of them where the table is not named here."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -37,6 +38,12 @@ def query_tables(sql: str, parameters: Sequence[Any] = (), **tables: pa.Table) -
         for name, table in tables.items():
             connection.register(name, table)
         return connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+
+def hash_rows(table: pa.Table) -> np.ndarray:
+    """Return a number of 64 bits for each row; equal rows have equal ones."""
+    columns = ", ".join(f'"{name}"' for name in table.column_names)
+    return np.asarray(query_tables(f"select hash({columns}) as h from given", given=table)["h"].to_numpy())
 
 
 def clean_rows(table: pa.Table) -> pa.Table:

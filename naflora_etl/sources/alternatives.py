@@ -64,7 +64,12 @@ def gbif_copy(gbif_id: str, identifier: str, *, api: str = "https://api.gbif.org
     if not gbif_id.isdigit() or not identifier:
         return None
     digest = hashlib.md5(identifier.encode(), usedforsecurity=False).hexdigest()
-    return f"{api}/image/cache/{GBIF_CACHE_PX}x{GBIF_CACHE_PX}/occurrence/{gbif_id}/media/{digest}"
+    return f"{gbif_copy_stem(api)}{gbif_id}/media/{digest}"
+
+
+def gbif_copy_stem(api: str) -> str:
+    """Return how the address of any of GBIF's copies begins."""
+    return f"{api}/image/cache/{GBIF_CACHE_PX}x{GBIF_CACHE_PX}/occurrence/"
 
 
 def idigbio_copy(media_uuid: str, *, api: str = "https://api.idigbio.org/v2") -> str | None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import csv
-import sys
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
+
+import pyarrow as pa
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.metafile import DataFile, read_meta
 from naflora_etl.sources.darwincore import Media, Occurrence, clean_text
+from naflora_etl.sources.pythonrows import Row
+from naflora_etl.sources.rowblocks import BLOCK_BYTES, RowBlock
+from naflora_etl.sources.rowtables import RowReader, open_rows
 
 MEDIA_ROW_TYPES = ("multimedia", "image", "simplemultimedia")
 LICENSE_TERMS = ("license", "rights", "UsageTerms", "WebStatement")
-LARGEST_FIELD = 1 << 26
 AGAIN = "download it again, or take it out of harvest.archives"
-
-Row = dict[str, str]
 
 
 def _holds_media(file: DataFile) -> bool:
@@ -32,8 +34,9 @@ def _holds_media(file: DataFile) -> bool:
 class Archive:
     """An opened archive; raises Fault, in one sentence, for one that cannot be used."""
 
-    def __init__(self, path: str, name: str | None = None) -> None:
+    def __init__(self, path: str, name: str | None = None, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.path = path
+        self.block_bytes = block_bytes
         self.name = name or PurePosixPath(path).stem
         self.zip = _open_zip(path)
         with _telling(path):
@@ -73,16 +76,28 @@ class Archive:
 
     def read_rows(self, file: DataFile) -> Iterator[tuple[int, str, Row | None]]:
         """Yield (number of the row, its id, its terms) of one file; the terms are None for a row that does not fit."""
+        told = [*(name for _, name in file.columns), *(name for name, _ in file.constants)]
+        wanted = tuple(dict.fromkeys(told))
+        for table in self.read_tables(file, wanted):
+            for row in table.sort_by("number").to_pylist():
+                terms = {name: row[name] for name in wanted if row[name] is not None}
+                yield row["number"], row["id"] or "", terms if row["fits"] else None
+
+    def read_tables(self, file: DataFile, wanted: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield the rows of one file as tables (rowtables.RowReader); rows that do not fit have no terms."""
+        for read in self.read_blocks(file, wanted):
+            yield read()
+
+    def read_blocks(self, file: DataFile, wanted: Sequence[str]) -> Iterator[Callable[[], pa.Table]]:
+        """Yield what gives a table of the next rows of one file when it is called, in any thread."""
         with _telling(self.path), self._open(file.location) as stream:
-            lines = _text_lines(stream, file.encoding)
-            width = _width(next(lines, ""), file) if file.header_lines else 0
-            for _ in range(file.header_lines - 1):
-                next(lines, "")
-            least = max([file.id_position, *(position for position, _ in file.columns)]) + 1
-            for number, cells in enumerate(_split(lines, file), 1):
-                fits = len(cells) >= least and (not width or len(cells) == width)
-                core_id, terms = _named(cells, file) if fits else ("", None)
-                yield number, core_id, terms
+            reader, blocks = open_rows(stream, file, wanted, block_bytes=self.block_bytes)
+            for block in blocks:
+                yield partial(self._read_block, reader, block)
+
+    def _read_block(self, reader: RowReader, block: RowBlock | pa.Table) -> pa.Table:
+        with _telling(self.path):
+            return reader.read_block(block) if isinstance(block, RowBlock) else block
 
     @property
     def size_bytes(self) -> int:
@@ -92,10 +107,18 @@ class Archive:
 
     def count_rows(self) -> int:
         """Read everything that will be needed, so that a cut archive is told at once; return the core's rows."""
-        for file in self.media_files:
-            for _ in self.read_rows(file):
-                pass
-        return sum(1 for _ in self.read_rows(self.core))
+        counts = [self._count(file) for file in (*self.media_files, self.core)]
+        return counts[-1]
+
+    def _count(self, file: DataFile) -> int:
+        count = 0
+        with _telling(self.path), self._open(file.location) as stream:
+            reader, blocks = open_rows(stream, file, (), block_bytes=self.block_bytes)
+            for block in blocks:
+                count += len(block) if isinstance(block, RowBlock) else block.num_rows
+                if isinstance(block, RowBlock):
+                    reader.read_odd(block)
+        return count
 
     def _unreadable(self, place: str, page_key: str) -> Occurrence:
         return Occurrence("archive", place, page_key, {}, issue="SOURCE_UNREADABLE")
@@ -142,47 +165,6 @@ def _telling(path: str) -> Iterator[None]:
         raise Fault(f"{path} cannot be read as its meta.xml says ({error}); {AGAIN}.") from None
     except OSError as error:
         raise Fault(f"{error.filename or path} cannot be read: {error.strerror}.") from None
-
-
-# rows
-
-
-def _text_lines(stream: IO[bytes], encoding: str) -> Iterator[str]:
-    """Yield the lines as text, each decoded on its own: files mix encodings row by row, whatever they claim."""
-    fallback = encoding if encoding.lower().replace("-", "") not in ("utf8", "ascii", "usascii") else "cp1252"
-    if fallback.lower().replace("-", "").startswith(("utf16", "utf32")):
-        yield from stream.read().decode(fallback, "replace").splitlines(keepends=True)
-        return
-    for number, line in enumerate(stream):
-        line = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
-        try:
-            yield line.decode("utf-8")
-        except UnicodeDecodeError:
-            yield line.decode(fallback, "replace")
-
-
-def _split(lines: Iterator[str], file: DataFile) -> Iterator[list[str]]:
-    if not file.quote:
-        yield from (line.rstrip("\r\n").split(file.delimiter) for line in lines if line.strip("\r\n"))
-        return
-    csv.field_size_limit(min(LARGEST_FIELD, sys.maxsize))
-    yield from (cells for cells in csv.reader(lines, delimiter=file.delimiter, quotechar=file.quote) if cells)
-
-
-def _width(header: str, file: DataFile) -> int:
-    return len(next(_split(iter([header]), file), []))
-
-
-def _named(cells: list[str], file: DataFile) -> tuple[str, Row]:
-    """Return the row's id and its terms; of two terms with one short name the first that says something counts."""
-    terms: Row = {}
-    for position, name in file.columns:
-        text = cells[position].replace("\x00", "").strip()
-        if text:
-            terms.setdefault(name, text)
-    for name, text in file.constants:
-        terms.setdefault(name, text)
-    return cells[file.id_position].strip(), terms
 
 
 def _medium(terms: Row) -> Media:

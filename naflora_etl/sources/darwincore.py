@@ -15,6 +15,7 @@ from naflora_etl.sources.places import country_code
 
 KEY_DIGITS = 20
 IMAGE_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "jp2", "gif", "application/octet-stream")
+PICTURES = ("stillimage", "image", "photograph")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -75,23 +76,23 @@ def short_key(*parts: str) -> str:
 def describe_specimen(record: Occurrence) -> dict[str, Any]:
     """Return the columns of the records table that tell about the specimen, whichever of its images is meant."""
     terms = record.terms
-    date = _event_date(terms)
+    date = event_date(terms)
     return {
         "source": record.source,
         "source_record_id": record.record_id,
         "page_key": record.page_key,
         "scientificName": terms.get("scientificName"),
         "specimen_key": specimen_key(record),
-        "gathering_key": gathering_key(terms.get("recordedBy"), _collector_number(terms), date),
+        "gathering_key": gathering_key(terms.get("recordedBy"), collector_number(terms), date),
         **{name: terms.get(name) for name in ("institutionCode", "collectionCode", "catalogNumber", "occurrenceID")},
         "recordedBy": terms.get("recordedBy"),
-        "recordNumber": _collector_number(terms),
+        "recordNumber": collector_number(terms),
         "eventDate": date,
-        "year": year_of(date) or _whole(terms.get("year")),
+        "year": year_of(date) or whole(terms.get("year")),
         "countryCode": country_code(terms.get("countryCode")) or country_code(terms.get("country")),
         "stateProvince": terms.get("stateProvince"),
-        "decimalLatitude": _degrees(terms.get("decimalLatitude"), 90),
-        "decimalLongitude": _degrees(terms.get("decimalLongitude"), 180),
+        "decimalLatitude": degrees(terms.get("decimalLatitude"), 90),
+        "decimalLongitude": degrees(terms.get("decimalLongitude"), 180),
         "datasetKey": terms.get("datasetKey"),
         "basisOfRecord": terms.get("basisOfRecord"),
     }
@@ -107,13 +108,38 @@ def specimen_key(record: Occurrence) -> str:
     if institution and number and any(c.isdigit() for c in number):
         return short_key(fold_text(institution), fold_text(terms.get("collectionCode", "")), fold_text(number))
     if occurrence_id := terms.get("occurrenceID"):
-        return short_key("occurrenceID", re.sub(r"^urn:(?:uuid:)?", "", occurrence_id.lower()))
+        return short_key("occurrenceID", bare_occurrence_id(occurrence_id))
     return short_key(record.source, terms.get("datasetKey", ""), record.record_id)
 
 
-def is_specimen(basis_of_record: str | None) -> bool:
-    """Return whether a basisOfRecord means a preserved specimen, however it is spelt."""
-    return fold_text(basis_of_record or "").replace("-", "") == "preservedspecimen"
+def bare_occurrence_id(text: str) -> str:
+    """Return an occurrenceID without what says that it is one, in small letters."""
+    return re.sub(r"^urn:(?:uuid:)?", "", text.lower())
+
+
+BASES = {
+    "preservedspecimen": None,
+    "humanobservation": "RECORD_IS_OBSERVATION",
+    "machineobservation": "RECORD_IS_OBSERVATION",
+    "observation": "RECORD_IS_OBSERVATION",
+    "fossilspecimen": "RECORD_IS_FOSSIL",
+    "livingspecimen": "RECORD_IS_LIVING",
+    "materialsample": "RECORD_IS_SAMPLE",
+}
+"""What a basisOfRecord means: a preserved specimen, or why it is none."""
+SAMPLES = re.compile(r"\b(?:dna|tissue|genomic|silica|extract|wood|xylarium|seeds?|spirit|alcohol|pollen)\b")
+SLIDES = re.compile(r"\b(?:microscop\w*|slides?|microslides?)\b")
+SHEETS = re.compile(r"\b(?:sheets?|herbarium|herb|pressed|mounted|dried|packets?|exsiccat\w*)\b")
+
+
+def specimen_issue(basis_of_record: str | None, preparations: str | None = None) -> str | None:
+    """Return why a record is no herbarium sheet, by its basis and by how it was prepared; None where it may be one."""
+    basis = fold_text(basis_of_record or "").replace("-", "")
+    issue = BASES.get(basis, "NOT_A_SPECIMEN")
+    kept = (preparations or "").lower()
+    if issue is None and kept and not SHEETS.search(kept):
+        issue = "RECORD_IS_SLIDE" if SLIDES.search(kept) else "RECORD_IS_SAMPLE" if SAMPLES.search(kept) else None
+    return issue
 
 
 def is_doubtful(qualifier: str | None) -> bool:
@@ -124,10 +150,10 @@ def is_doubtful(qualifier: str | None) -> bool:
 
 def gathering_key(collector: str | None, number: str | None, date: str | None) -> str | None:
     """Return the key of a gathering: the first collector's surname, the collector's number, the date."""
-    surname, plain_number = surname_of(collector), _plain_number(number)
-    if not surname or not date or not plain_number:
+    surname, digits = surname_of(collector), plain_number(number)
+    if not surname or not date or not digits:
         return None
-    return short_key(surname, plain_number, date[:10])
+    return short_key(surname, digits, date[:10])
 
 
 def surname_of(collectors: str | None) -> str | None:
@@ -144,7 +170,7 @@ def surname_of(collectors: str | None) -> str | None:
     return words[-1] if not words[-1].isdigit() else None
 
 
-def _plain_number(text: str | None) -> str | None:
+def plain_number(text: str | None) -> str | None:
     """Return a collector's number without the words before it: `16273` of `Vink, W  16273`, `12a` of `No. 12 a`."""
     words = (text or "").split()
     while words and not any(c.isdigit() for c in words[0]):
@@ -163,10 +189,11 @@ def year_of(date: str | None) -> int | None:
     return years.pop() if len(years) == 1 else None
 
 
-def _event_date(terms: Mapping[str, str]) -> str | None:
+def event_date(terms: Mapping[str, str]) -> str | None:
+    """Return the date of gathering as given, or as year, month and day tell it."""
     if date := terms.get("eventDate"):
         return date
-    year, month, day = (_whole(terms.get(name)) for name in ("year", "month", "day"))
+    year, month, day = (whole(terms.get(name)) for name in ("year", "month", "day"))
     if not year:
         return None
     if not month or not 1 <= month <= 12:
@@ -174,15 +201,18 @@ def _event_date(terms: Mapping[str, str]) -> str | None:
     return f"{year:04}-{month:02}-{day:02}" if day and 1 <= day <= 31 else f"{year:04}-{month:02}"
 
 
-def _collector_number(terms: Mapping[str, str]) -> str | None:
+def collector_number(terms: Mapping[str, str]) -> str | None:
+    """Return the collector's number as given."""
     return terms.get("recordNumber") or terms.get("fieldNumber")
 
 
-def _whole(text: str | None) -> int | None:
+def whole(text: str | None) -> int | None:
+    """Return a number of one to four digits; None for 0 and for anything else."""
     return int(text) if text and re.fullmatch(r"\d{1,4}", text) and int(text) else None
 
 
-def _degrees(text: str | None, most: float) -> float | None:
+def degrees(text: str | None, most: float) -> float | None:
+    """Return degrees of latitude or longitude; None beyond `most`."""
     try:
         degrees = float(text or "")
     except ValueError:
@@ -223,11 +253,33 @@ def image_key(url: str) -> str:
 
 
 def is_image(media: Media) -> bool:
-    """Return whether a medium says to be a picture, and not a sound, a web page or a IIIF manifest."""
-    kind, mime = fold_text(media.kind or "").replace("-", ""), (media.format or "").lower().strip()
-    if kind and kind not in ("stillimage", "image", "photograph"):
-        return False
-    if mime and not (mime.startswith("image") or mime.lstrip(".") in IMAGE_FORMATS):
-        return False
+    """Return whether a medium says to be a picture."""
+    return media_issue(media) is None
+
+
+def media_issue(media: Media) -> str | None:
+    """Return why a medium is no picture (a sound, a web page, a IIIF manifest), as it says itself or by its address."""
     path = re.split(r"[?#]", media.url or "", maxsplit=1)[0].lower()
-    return bool(path) and not path.endswith(("/manifest", "manifest.json", "/info.json", ".html", ".htm"))
+    if not path:
+        return "NO_IMAGE"
+    if issue := kind_issue(media.kind, media.format):
+        return issue
+    if path.endswith(("/manifest", "manifest.json", "/info.json")):
+        return "IMAGE_IS_MANIFEST"
+    return "IMAGE_IS_WEB_PAGE" if path.endswith((".html", ".htm")) else None
+
+
+def kind_issue(kind: str | None, form: str | None) -> str | None:
+    """Return why a medium is no picture, by its type and format alone."""
+    told, mime = fold_text(kind or "").replace("-", ""), (form or "").lower().strip()
+    if mime.startswith(("application/ld+json", "application/json")):
+        return "IMAGE_IS_MANIFEST"
+    if mime.startswith(("text/html", "application/xhtml")) and told in ("", *PICTURES):
+        return "IMAGE_IS_WEB_PAGE"
+    if (told and told not in PICTURES) or (mime and not _is_picture(mime)):
+        return "NO_IMAGE"
+    return None
+
+
+def _is_picture(mime: str) -> bool:
+    return mime.startswith("image") or mime.lstrip(".") in IMAGE_FORMATS

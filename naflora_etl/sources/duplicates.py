@@ -2,62 +2,109 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
-from naflora_etl.sources.licences import strictest
+import numpy as np
+import pyarrow as pa
+
+from naflora_etl.sources.licences import strictness
 
 PREFERENCE = {"gbif": 0, "idigbio": 1, "archive": 2}
 """Whose row is kept: the aggregator that can be cited by DOI first."""
+STRICTER = "LICENSE_CONTRADICTED"
+"""Flag: rows of this image bear different licences, and the strictest counts for all of them."""
+SHARED = pa.schema(
+    [
+        ("bucket", pa.int64()),
+        ("position", pa.int64()),
+        ("seq", pa.int64()),
+        ("medium", pa.int64()),
+        *((name, pa.string()) for name in (
+            "image_key", "record_key", "source", "taxon_id", "license", "license_verbatim", "copy_urls", "issue")),
+    ]
+)  # fmt: skip
+"""What is asked of a row to judge its image; `bucket` and `position` say where the row lies."""
 
-Row = dict[str, Any]
+# Of equally strict licences the first counts. A copy known by several rows is the preferred row's.
+JUDGE = f"""
+with known as (
+    select shared.*, licenses.strictness, licenses.license_issue,
+        case source {' '.join(f"when '{name}' then {rank}" for name, rank in PREFERENCE.items())} end as preference
+    from shared left join licenses on licenses.license is not distinct from shared.license
+), grouped as (
+    select image_key, count(distinct license) as licenses, count(distinct taxon_id) as taxa,
+        first(license order by strictness desc, seq, medium) filter (license is not null) as strictest,
+        first(license_verbatim order by strictness desc, seq, medium) filter (license is not null)
+            as strictest_verbatim,
+        first(regexp_extract(copy_urls, '"gbif": "([^"]*)"', 1) order by preference, record_key)
+            filter (copy_urls like '%"gbif": %') as gbif_copy,
+        first(regexp_extract(copy_urls, '"idigbio": "([^"]*)"', 1) order by preference, record_key)
+            filter (copy_urls like '%"idigbio": %') as idigbio_copy
+    from known group by image_key having count(*) > 1
+), licensed as (
+    select k.* exclude (license, license_verbatim, copy_urls, issue, license_issue, strictness), taxa,
+        case when k.license is not null and licenses > 1 then strictest else k.license end as license,
+        case when k.license is not null and licenses > 1 then strictest_verbatim else k.license_verbatim end
+            as license_verbatim,
+        case when licenses > 1 then '{STRICTER}' end as flag,
+        case when coalesce(gbif_copy, idigbio_copy) is not null then '{{' || concat_ws(', ',
+            '"gbif": "' || gbif_copy || '"', '"idigbio": "' || idigbio_copy || '"') || '}}' end as copy_urls,
+        coalesce(k.issue, case when k.license is not null and licenses > 1 then s.license_issue
+            else k.license_issue end) as issue
+    from known k join grouped using (image_key) left join licenses s on s.license = strictest
+), ranked as (
+    select *, row_number() over (partition by image_key order by issue is not null, preference, record_key) as place,
+        first(record_key) over (partition by image_key order by issue is not null, preference, record_key) as kept
+    from licensed
+)
+select bucket, position, license, license_verbatim, copy_urls, flag,
+    case when issue is not null then issue when taxa > 1 then 'IMAGE_OF_SEVERAL_TAXA'
+        when place > 1 then 'DUPLICATE_RECORD' end as issue,
+    case when issue is null and taxa < 2 and place > 1 then kept end as duplicate_of
+from ranked
+"""
 
 
-def share_strictest_license(rows: Iterable[Row]) -> None:
-    """Give all rows of an image the strictest licence, with its text, that any of them tells."""
-    for group in _by_image(rows):
-        told = [row for row in group if row["license"] is not None]
-        if len({row["license"] for row in told}) > 1:
-            best = strictest([row["license"] for row in told])
-            source = next(row for row in told if row["license"] == best)
-            for row in told:
-                row |= {"license": best, "license_verbatim": source["license_verbatim"]}
+class Repeats:
+    """The image keys that stand in several rows, by a hash of 64 bits; a stray match does no harm."""
+
+    def __init__(self, hashes: Sequence[np.ndarray]) -> None:
+        every = np.sort(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
+        self._twice = np.unique(every[1:][every[1:] == every[:-1]])
+
+    def among(self, hashes: np.ndarray) -> np.ndarray:
+        """Return which of some hashes stand for a key that several rows have."""
+        if not len(self._twice):
+            return np.zeros(len(hashes), bool)
+        at = np.minimum(np.searchsorted(self._twice, hashes), len(self._twice) - 1)
+        return np.asarray(self._twice[at] == hashes)
 
 
-def share_copies(rows: Iterable[Row]) -> None:
-    """Give all rows of an image every copy that any of them knows."""
-    for group in _by_image(rows):
-        known: Row = {}
-        for row in sorted(group, key=lambda row: (PREFERENCE[row["source"]], str(row["record_key"]))):
-            known = json.loads(row["copy_urls"] or "{}") | known
-        if known:
-            told = json.dumps(known, sort_keys=True)
-            for row in group:
-                row["copy_urls"] = told
+def judge_images(
+    query: Callable[..., pa.Table], shared: pa.Table | None, license_issue: Callable[[str | None], str | None]
+) -> pa.Table:
+    """Return what changes in rows that share an image: licence, copies, issue, flag, and the row kept in their place.
 
-
-def name_duplicates(rows: Iterable[Row]) -> None:
-    """Leave at most one clean row an image.
-
-    Where rows of an image, set aside or not, lead to different taxa, all its clean rows become IMAGE_OF_SEVERAL_TAXA;
-    else all but the preferred one become DUPLICATE_RECORD.
+    All rows of an image get the strictest licence, with its text, that any of them tells, and every copy that any
+    knows. Where rows, set aside or not, lead to different taxa, the clean ones are IMAGE_OF_SEVERAL_TAXA; else all
+    clean ones but the preferred are DUPLICATE_RECORD. `shared` is None where the database holds the table.
     """
-    for group in _by_image(rows):
-        clean = [row for row in group if row["issue"] is None]
-        if len({row["taxon_id"] for row in group} - {None}) > 1:
-            for row in clean:
-                row["issue"] = "IMAGE_OF_SEVERAL_TAXA"
-            continue
-        clean.sort(key=lambda row: (PREFERENCE[row["source"]], row["record_key"]))
-        for row in clean[1:]:
-            row["issue"] = "DUPLICATE_RECORD"
+    given = {} if shared is None else {"shared": shared}
+    names = query("select distinct license from shared", **given)["license"].to_pylist()
+    licenses = pa.table(
+        {
+            "license": pa.array(names, pa.string()),
+            "strictness": pa.array([None if name is None else strictness(name) for name in names], pa.int64()),
+            "license_issue": pa.array([license_issue(name) for name in names], pa.string()),
+        }
+    )
+    return query(JUDGE, licenses=licenses, **given)
 
 
-def _by_image(rows: Iterable[Row]) -> Iterable[list[Row]]:
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row["image_key"] is not None:
-            groups[row["image_key"]].append(row)
-    return [group for group in groups.values() if len(group) > 1]
+def by_bucket(changes: pa.Table, buckets: int) -> Iterator[pa.Table]:
+    """Yield the changes of each bucket."""
+    order = changes.sort_by([("bucket", "ascending"), ("position", "ascending")])
+    ends = np.searchsorted(order["bucket"].to_numpy(), np.arange(buckets + 1))
+    for start, end in pairwise(ends):
+        yield order.slice(start, end - start)

@@ -123,6 +123,7 @@ STAGE = Stage(
     reads=("records",),
     run=select_images,
     uses=("folder",),
+    columns={"records": [*FACTS, *(name for names in SPREAD.values() for name in names)]},
     version=3,
     accounts_for="image_key",
     also=("split",),

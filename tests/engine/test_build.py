@@ -11,9 +11,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from naflora_etl.engine import build as build_module
-from naflora_etl.engine.build import BrokenPromise, Site, build_stage
+from naflora_etl.engine import promises
+from naflora_etl.engine.build import Site, build_stage
 from naflora_etl.engine.contracts import Contract
 from naflora_etl.engine.folders import Folder
+from naflora_etl.engine.promises import BrokenPromise
 from naflora_etl.engine.receipts import Receipts
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.workspace import Workspace
@@ -80,6 +82,7 @@ CONTRACTS = {
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(build_module, "read_contract", CONTRACTS.__getitem__)
+    monkeypatch.setattr(promises, "read_contract", CONTRACTS.__getitem__)
     for state in (CALLS, BREAK_AT, TROUBLED):
         state.clear()
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 
-from naflora_etl.engine import build
+from naflora_etl.engine import build, promises
 from naflora_etl.engine.build import Site
 from naflora_etl.engine.contracts import Contract
 from naflora_etl.engine.faults import Fault
@@ -67,7 +67,8 @@ def run(stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     from flows import tasks
 
     RAN.clear()
-    monkeypatch.setattr(build, "read_contract", lambda name: Contract(name, "", FIELDS, ("key",), "1"))
+    for module in (build, promises):
+        monkeypatch.setattr(module, "read_contract", lambda name: Contract(name, "", FIELDS, ("key",), "1"))
     monkeypatch.setattr(tasks, "RETRY_DELAYS_S", [0.1, 0.1])
 
     @flow(name="toy")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from naflora_etl.engine.build import BrokenPromise
 from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.promises import BrokenPromise
 
 
 class Bench:

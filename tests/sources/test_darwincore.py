@@ -15,8 +15,8 @@ from naflora_etl.sources.darwincore import (
     image_key,
     is_doubtful,
     is_image,
-    is_specimen,
     normalise_url,
+    specimen_issue,
     specimen_key,
     surname_of,
     year_of,
@@ -176,8 +176,9 @@ def test_the_year_of_a_date(date: str | None, year: int | None) -> None:
 
 
 def test_what_a_preserved_specimen_is_called() -> None:
-    assert all(map(is_specimen, ("PRESERVED_SPECIMEN", "PreservedSpecimen", "preservedspecimen", "Preserved Specimen")))
-    assert not any(map(is_specimen, ("HUMAN_OBSERVATION", "LivingSpecimen", "FossilSpecimen", "", None)))
+    names = ("PRESERVED_SPECIMEN", "PreservedSpecimen", "preservedspecimen", "Preserved Specimen")
+    assert not any(map(specimen_issue, names))
+    assert all(map(specimen_issue, ("HUMAN_OBSERVATION", "LivingSpecimen", "FossilSpecimen", "", None)))
 
 
 def test_qualifiers_that_leave_the_taxon_open() -> None:

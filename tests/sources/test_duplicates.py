@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from naflora_etl.sources.duplicates import name_duplicates, share_strictest_license
+from naflora_etl.engine.tables import query_tables
+from naflora_etl.sources.duplicates import SHARED, judge_images
 
 
 def row(key: str, image: str | None = "i", taxon: str | None = "1", issue: str | None = None) -> dict[str, Any]:
@@ -18,7 +20,20 @@ def row(key: str, image: str | None = "i", taxon: str | None = "1", issue: str |
         "issue": issue,
         "license": None,
         "license_verbatim": None,
+        "copy_urls": None,
     }
+
+
+def judge(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows as they stand afterwards."""
+    places = [{"bucket": 0, "position": at, "seq": at, "medium": 0} for at in range(len(rows))]
+    shared = pa.Table.from_pylist([place | row for place, row in zip(places, rows, strict=True)], SHARED)
+
+    def query(sql: str, **tables: pa.Table) -> pa.Table:
+        return query_tables(sql, **tables)
+
+    changes = {change["position"]: change for change in judge_images(query, shared, lambda name: None).to_pylist()}
+    return [row | changes.get(at, {}) for at, row in enumerate(rows)]
 
 
 CASES = {
@@ -45,15 +60,27 @@ CASES = {
 
 @pytest.mark.parametrize(("rows", "issues"), CASES.values(), ids=CASES)
 def test_at_most_one_row_an_image_stays_clean(rows: list[dict[str, Any]], issues: list[str | None]) -> None:
-    name_duplicates(rows)
-    assert [each["issue"] for each in rows] == issues
+    assert [each["issue"] for each in judge(rows)] == issues
+
+
+def test_the_row_that_is_kept_is_named() -> None:
+    told = judge([row("archive:x/1/0"), row("idigbio:a/0"), row("gbif:9/0")])
+    assert [each["duplicate_of"] for each in told] == ["gbif:9/0", "gbif:9/0", None]
 
 
 def test_the_strictest_licence_told_of_an_image_counts_for_all_its_rows() -> None:
     mild = row("gbif:1/0") | {"license": "CC0-1.0", "license_verbatim": "CC0"}
     strict = row("idigbio:a/0") | {"license": "CC-BY-NC-3.0", "license_verbatim": "by-nc 3.0"}
     silent, other = row("gbif:2/0"), row("gbif:3/0", image="j") | {"license": "CC0-1.0", "license_verbatim": "CC0"}
-    share_strictest_license([mild, strict, silent, other])
+    mild, strict, silent, other = judge([mild, strict, silent, other])
     assert (mild["license"], mild["license_verbatim"]) == ("CC-BY-NC-3.0", "by-nc 3.0")
     assert silent["license"] is None
     assert other["license"] == "CC0-1.0"
+    assert {each["flag"] for each in (mild, strict, silent)} == {"LICENSE_CONTRADICTED"}
+
+
+def test_every_copy_that_a_row_knows_is_known_to_all() -> None:
+    here = row("gbif:1/0") | {"copy_urls": '{"gbif": "http://g/1"}'}
+    there = row("idigbio:a/0") | {"copy_urls": '{"idigbio": "http://i/1"}'}
+    both = '{"gbif": "http://g/1", "idigbio": "http://i/1"}'
+    assert [each["copy_urls"] for each in judge([here, there, row("gbif:2/0")])] == [both] * 3

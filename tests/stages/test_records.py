@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from naflora_etl.engine.contracts import check_table, conform, read_contract
+from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.tables import parquet_bytes
+from naflora_etl.engine.workspace import Workspace
 from naflora_etl.recipe import HarvestOptions, RecordsOptions, TaxaOptions
 from naflora_etl.stages.harvest import harvest_pages
 from naflora_etl.stages.records import unify_records
@@ -81,6 +84,22 @@ def idigbio_page(*items: dict[str, Any]) -> tuple[str, bytes]:
     return "idigbio", json.dumps({"itemCount": len(items), "items": items}).encode()
 
 
+def run_stage(harvest: pa.Table, taxa: pa.Table, wcvp: pa.Table, blobs: Blobs, **options: Any) -> pa.Table:
+    with TemporaryDirectory() as place:
+        parts = unify_records(
+            harvest,
+            taxa,
+            wcvp,
+            options=RecordsOptions(**options),
+            taxa_options=TaxaOptions(),
+            harvest_options=HarvestOptions(),
+            blobs=blobs,  # type: ignore[arg-type]
+            spool=Spool(Workspace(place)),
+            progress=lambda done, total, note="": None,
+        )
+        return pa.concat_tables(parts)
+
+
 def unify(*pages: tuple[str, bytes], taxa: pa.Table = TAXA, **options: Any) -> list[dict[str, Any]]:
     blobs = Blobs({f"{number:064}": body for number, (_, body) in enumerate(pages)})
     rows = [
@@ -88,16 +107,7 @@ def unify(*pages: tuple[str, bytes], taxa: pa.Table = TAXA, **options: Any) -> l
          "request": "http://a", "page_number": number, "record_count": 1}
         for number, (source, _) in enumerate(pages)
     ]  # fmt: skip
-    made = unify_records(
-        table("harvest", *rows),
-        taxa,
-        WCVP,
-        options=RecordsOptions(**options),
-        taxa_options=TaxaOptions(),
-        harvest_options=HarvestOptions(),
-        blobs=blobs,  # type: ignore[arg-type]
-        progress=lambda done, total, note="": None,
-    )
+    made = run_stage(table("harvest", *rows), taxa, WCVP, blobs, **options)
     contract = read_contract("records")
     assert check_table(conform(made, contract), contract) == []
     clean = [row["image_key"] for row in made.to_pylist() if row["issue"] is None]
@@ -114,7 +124,14 @@ ASIDE: dict[str, tuple[dict[str, Any], str | None]] = {
     "a clean one": ({}, None),
     "a synonym of the taxon": ({"scientificName": "Rufacer rubrum (L.) Small"}, None),
     "a variety of the species": ({"scientificName": "Acer rubrum var. trilobum K.Koch"}, None),
-    "an observation": ({"basisOfRecord": "HUMAN_OBSERVATION"}, "NOT_A_SPECIMEN"),
+    "an observation": ({"basisOfRecord": "HUMAN_OBSERVATION"}, "RECORD_IS_OBSERVATION"),
+    "a fossil": ({"basisOfRecord": "FOSSIL_SPECIMEN"}, "RECORD_IS_FOSSIL"),
+    "a plant in a garden": ({"basisOfRecord": "LivingSpecimen"}, "RECORD_IS_LIVING"),
+    "a sample": ({"basisOfRecord": "MaterialSample"}, "RECORD_IS_SAMPLE"),
+    "something else": ({"basisOfRecord": "MATERIAL_CITATION"}, "NOT_A_SPECIMEN"),
+    "DNA of a specimen": ({"preparations": "DNA extract"}, "RECORD_IS_SAMPLE"),
+    "a slide": ({"preparations": "Microscope slide"}, "RECORD_IS_SLIDE"),
+    "a sheet with a slide": ({"preparations": "sheet; slide"}, None),
     "another species": ({"scientificName": "Acer negundo L."}, "NAME_NOT_ON_CHECKLIST"),
     "a genus": ({"scientificName": "Acer L."}, "NAME_NOT_ON_CHECKLIST"),
     "no name": ({"scientificName": None}, "NAME_NOT_ON_CHECKLIST"),
@@ -123,6 +140,10 @@ ASIDE: dict[str, tuple[dict[str, Any], str | None]] = {
     "no country": ({"countryCode": None}, "OUTSIDE_REGION"),
     "only a web page": ({"media": [MEDIUM | {"identifier": None, "references": "http://a.org"}]}, "NO_IMAGE"),
     "a sound": ({"media": [MEDIUM | {"type": "Sound", "license": CC0}]}, "NO_IMAGE"),
+    "a IIIF manifest": (
+        {"media": [MEDIUM | {"identifier": "https://a.org/1/manifest.json", "license": CC0}]}, "IMAGE_IS_MANIFEST"
+    ),
+    "a web page called a picture": ({"media": [MEDIUM | {"format": "text/html", "license": CC0}]}, "IMAGE_IS_WEB_PAGE"),
     "no web address": ({"media": [MEDIUM | {"identifier": "file:///c/1.jpg", "license": CC0}]}, "URL_UNUSABLE"),
     "no licence": ({"media": [MEDIUM]}, "LICENSE_UNKNOWN"),
     "its record's licence": ({"media": [MEDIUM], "license": CC0}, None),
@@ -216,16 +237,7 @@ def harvest_archive(path: Path, taxa: pa.Table, wcvp: pa.Table, **options: Any) 
         slice=0,
         progress=lambda *told: None,
     )
-    return unify_records(
-        harvest,
-        taxa,
-        wcvp,
-        options=RecordsOptions(**options),
-        taxa_options=TaxaOptions(),
-        harvest_options=HarvestOptions(),
-        blobs=Blobs(),  # type: ignore[arg-type]
-        progress=lambda *told: None,
-    )
+    return run_stage(harvest, taxa, wcvp, Blobs(), **options)
 
 
 @pytest.mark.real
@@ -247,7 +259,8 @@ def test_the_seinet_archive() -> None:
     assert len(rows) == 776 + 1138  # a row per medium, and one per record without any
     assert len({row["host"] for row in rows} - {None}) == 21
     issues = Counter(row["issue"] for row in rows)
-    assert issues["NOT_A_SPECIMEN"] == 122 and issues["NAME_DOUBTFUL"] == 5  # one is "recurvata / platycarpa"
+    assert (issues["RECORD_IS_OBSERVATION"], issues["RECORD_IS_LIVING"]) == (121, 1)
+    assert issues["NAME_DOUBTFUL"] == 5  # one is "recurvata / platycarpa"
     clean = [row for row in rows if row["issue"] is None]
     assert len(clean) > 750 and {row["taxon_id"] for row in clean} == {"p"}
     assert {row["countryCode"] for row in clean} == {"US", "MX", None}  # a country's name with broken letters

@@ -1,0 +1,78 @@
+"""The rows of a data file as Python reads them, one by one: what counts where a row is odd."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from naflora_etl.engine.metafile import DataFile
+
+LARGEST_FIELD = 1 << 26
+Row = dict[str, str]
+
+
+def text_lines(stream: IO[bytes] | Iterable[bytes], encoding: str) -> Iterator[str]:
+    """Yield the lines as text, each decoded on its own: files mix encodings row by row, whatever they claim."""
+    fallback = fallback_of(encoding)
+    if is_wide(encoding):
+        yield from b"".join(stream).decode(fallback, "replace").splitlines(keepends=True)
+        return
+    for number, line in enumerate(stream):
+        line = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            yield line.decode(fallback, "replace")
+
+
+def fallback_of(encoding: str) -> str:
+    """Return how a line is read that is no UTF-8, in a file that says to be in `encoding`."""
+    return encoding if encoding.lower().replace("-", "") not in ("utf8", "ascii", "usascii") else "cp1252"
+
+
+def is_wide(encoding: str) -> bool:
+    """Return whether letters take two bytes or four."""
+    return encoding.lower().replace("-", "").startswith(("utf16", "utf32"))
+
+
+def split_rows(lines: Iterable[str], file: DataFile) -> Iterator[list[str]]:
+    """Yield the cells of each row that holds anything; raises csv.Error."""
+    if not file.quote:
+        yield from (line.rstrip("\r\n").split(file.delimiter) for line in lines if line.strip("\r\n"))
+        return
+    allow_large_fields()
+    yield from (cells for cells in csv.reader(lines, delimiter=file.delimiter, quotechar=file.quote) if cells)
+
+
+def allow_large_fields() -> None:
+    """Raise the limit of Python's csv module, which is 128 KiB a field."""
+    csv.field_size_limit(min(LARGEST_FIELD, sys.maxsize))
+
+
+def width_of(header: str, file: DataFile) -> int:
+    """Return how many columns a header has; 0 when there is none."""
+    return len(next(split_rows(iter([header]), file), []))
+
+
+def fits(cells: list[str], file: DataFile, width: int) -> bool:
+    """Return whether a row has the columns that its header, or else meta.xml, promises."""
+    return len(cells) >= least_width(file) and (not width or len(cells) == width)
+
+
+def least_width(file: DataFile) -> int:
+    """Return how many columns meta.xml speaks of."""
+    return max([file.id_position, *(position for position, _ in file.columns)]) + 1
+
+
+def name_cells(cells: list[str], file: DataFile) -> tuple[str, Row]:
+    """Return the row's id and its terms; of two terms with one short name the first that says something counts."""
+    terms: Row = {}
+    for position, name in file.columns:
+        text = cells[position].replace("\x00", "").strip()
+        if text:
+            terms.setdefault(name, text)
+    for name, text in file.constants:
+        terms.setdefault(name, text)
+    return cells[file.id_position].strip(), terms

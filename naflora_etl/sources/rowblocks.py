@@ -1,0 +1,233 @@
+"""A delimited file in blocks of whole rows: the plain ones for Arrow to read at once, the odd ones for Python.
+
+Odd is a row in another encoding than UTF-8, one with NUL bytes, a carriage return in the wrong place, quotation marks
+where none belong. What Python makes of these is what counts; a plain row is one of which Arrow makes the same.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+
+from naflora_etl.sources.pythonrows import allow_large_fields
+
+BLOCK_BYTES = 48 << 20
+LARGEST_ROW = 1 << 26
+MOST_ODD_QUOTES = 40
+"""Misplaced quotation marks after which a block is read by Python to its end."""
+LF, CR, NUL = b"\n", b"\r", b"\0"
+UTF8_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass
+class RowBlock:
+    """Some rows of a file: `rows` are those that hold anything, by where they begin and end in `data`."""
+
+    data: bytes
+    starts: np.ndarray
+    ends: np.ndarray
+    odd: np.ndarray
+    first_number: int
+    """Number of the first row in the file, from 1; what is blank is not counted."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def row(self, at: int) -> bytes:
+        """Return the bytes of a row, line end and all."""
+        return self.data[self.starts[at] : self.ends[at]]
+
+    def plain(self) -> bytes:
+        """Return the rows that are not odd, one after the other."""
+        is_gapless = bool((self.starts[1:] == self.ends[:-1]).all())
+        if is_gapless and not self.odd.any() and self.starts[0] == 0 and self.ends[-1] == len(self.data):
+            return self.data
+        keep = np.flatnonzero(~self.odd)
+        if not len(keep):
+            return b""
+        # neighbours in one piece
+        begins = np.concatenate(([True], self.starts[keep[1:]] != self.ends[keep[:-1]]))
+        first = np.flatnonzero(begins)
+        last = np.concatenate((first[1:] - 1, [len(keep) - 1]))
+        view = memoryview(self.data)
+        pieces = [view[self.starts[keep[a]] : self.ends[keep[b]]] for a, b in zip(first, last, strict=True)]
+        return b"".join(pieces)
+
+
+def read_blocks(
+    stream: IO[bytes], delimiter: str, quote: str, *, begun: bool = False, block_bytes: int = BLOCK_BYTES
+) -> Iterator[RowBlock]:
+    """Yield the rows of a file in an encoding like ASCII in blocks of `block_bytes` or so.
+
+    `begun`: its first lines were read already, so that no mark of UTF-8 can come any more.
+    """
+    number, at_end = 1, False
+    rest = b"" if begun else stream.read(len(UTF8_MARK)).removeprefix(UTF8_MARK)
+    while not at_end:
+        read = stream.read(block_bytes)
+        at_end = not read
+        data = rest + read if rest else read
+        if not data:
+            return
+        if at_end and not data.endswith(LF):
+            data += LF
+        block, used = _cut(data, delimiter.encode(), quote.encode(), number, at_end)
+        rest = data[used:]
+        number += len(block)
+        if len(block):
+            yield block
+
+
+def _cut(data: bytes, delimiter: bytes, quote: bytes, number: int, at_end: bool) -> tuple[RowBlock, int]:
+    """Return the whole rows in `data`, and how many of its bytes they take."""
+    letters = np.frombuffer(data, np.uint8)
+    line_ends = np.flatnonzero(letters == ord(LF)) + 1
+    if not quote:
+        ends, odd_quotes = line_ends, np.zeros(0, np.int64)
+    else:
+        ends, odd_quotes = _quoted_ends(letters, line_ends, delimiter, quote, at_end, data)
+    if not len(ends):
+        if len(data) <= LARGEST_ROW and not at_end:
+            return RowBlock(b"", ends, ends, ends.astype(bool), number), 0
+        ends = np.array([len(data)])  # one row without end; Python will say what is wrong with it
+        odd_quotes = np.array([0])
+    starts = np.concatenate(([0], ends[:-1]))
+    used = int(ends[-1])
+    blank = _is_blank(letters, starts, ends)
+    odd = np.zeros(len(ends), bool)
+    for position in (*odd_quotes, *_odd_bytes(data[:used] if used < len(data) else data)):
+        odd[np.searchsorted(ends, position, side="right")] = True
+    keep = ~blank
+    return RowBlock(data, starts[keep], ends[keep], odd[keep], number), used
+
+
+def _is_blank(letters: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return which rows hold nothing but their line's end."""
+    blank: np.ndarray = ends - starts <= 1
+    for at in np.flatnonzero((letters[starts] == ord(CR)) & ~blank):
+        blank[at] = not bytes(letters[starts[at] : ends[at]]).strip(CR + LF)
+    return blank
+
+
+def _odd_bytes(data: bytes) -> Iterator[int]:
+    """Yield a position in each row, at least, that holds NUL, a lone carriage return or no UTF-8."""
+    at = data.find(NUL)
+    while at >= 0:
+        yield at
+        at = data.find(NUL, at + 1)
+    if data.count(CR) != data.count(CR + LF):
+        at = data.find(CR)
+        while at >= 0:
+            if data[at + 1 : at + 2] != LF:
+                yield at
+            at = data.find(CR, at + 1)
+    yield from _not_utf8(data)
+
+
+def _not_utf8(data: bytes) -> Iterator[int]:
+    """Yield where the text is no UTF-8, once a line."""
+    if _is_utf8(data):
+        return
+    view, at = memoryview(data), 0
+    while at < len(data):
+        try:
+            str(view[at:], "utf-8")
+            return
+        except UnicodeDecodeError as error:
+            yield at + error.start
+            at = data.find(LF, at + error.start) + 1 or len(data)
+
+
+def _is_utf8(data: bytes) -> bool:
+    offsets = pa.py_buffer(np.array([0, len(data)], np.int64).tobytes())
+    text = pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(data))
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+# quotation marks
+
+
+def _quoted_ends(
+    letters: np.ndarray, line_ends: np.ndarray, delimiter: bytes, quote: bytes, at_end: bool, data: bytes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where rows end, and a position in each row with a misplaced mark.
+
+    A line's end ends a row where the marks before it are even. A mark opens a field only where one begins, and closes
+    it only where one ends; where that is not so, the row is found by Python's own rules, and counting begins anew.
+    """
+    marks = np.flatnonzero(letters == ord(quote))
+    begin, found, odd = 0, [], []
+    while True:
+        here = marks[np.searchsorted(marks, begin) :]
+        bad = _first_misplaced(letters, here, begin, delimiter, quote)
+        ends = line_ends[np.searchsorted(line_ends, begin, side="right") :]
+        even = ends[np.searchsorted(here, ends) % 2 == 0]
+        if bad is None:
+            if at_end and (not len(even) or even[-1] < len(data)) and len(ends):
+                odd.append(int(even[-1]) if len(even) else begin)  # the last field is never closed
+                even = np.append(even, len(data))
+            found.append(even)
+            break
+        even = even[even <= bad]
+        found.append(even)
+        begin = int(even[-1]) if len(even) else begin
+        end = _end_by_python(data, begin, delimiter, quote, at_end) if len(odd) < MOST_ODD_QUOTES else None
+        if end is None:
+            break
+        odd.append(begin)
+        found.append(np.array([end]))
+        begin = end
+    if len(odd) >= MOST_ODD_QUOTES:
+        begin = int(np.concatenate(found)[-1])
+        while (end := _end_by_python(data, begin, delimiter, quote, at_end)) is not None:
+            odd.append(begin)
+            found.append(np.array([end]))
+            begin = end
+    return np.concatenate(found), np.array(odd, np.int64)
+
+
+def _first_misplaced(
+    letters: np.ndarray, marks: np.ndarray, begin: int, delimiter: bytes, quote: bytes
+) -> int | None:
+    """Return the position of the first mark that neither opens nor closes a field, nor stands for itself."""
+    if not len(marks):
+        return None
+    opening, closing = marks[0::2], marks[1::2]
+    before = letters[np.maximum(opening - 1, 0)]
+    opens = (opening == begin) | np.isin(before, (ord(delimiter), ord(LF)))
+    opens[1:] |= opening[1:] - 1 == marks[1::2][: len(opening) - 1]  # the second of two that stand for one
+    after = letters[np.minimum(closing + 1, len(letters) - 1)]
+    closes = (closing + 1 >= len(letters)) | np.isin(after, (ord(delimiter), ord(LF), ord(CR), ord(quote)))
+    # where the data end behind a mark, the next block tells
+    wrong = np.concatenate((opening[~opens], closing[~closes]))
+    return int(wrong.min()) if len(wrong) else None
+
+
+def _end_by_python(data: bytes, begin: int, delimiter: bytes, quote: bytes, at_end: bool) -> int | None:
+    """Return where the row that begins at `begin` ends as Python's csv reads it; None: not within `data`."""
+    place, is_exhausted = begin, False
+
+    def lines() -> Iterator[str]:
+        nonlocal place, is_exhausted
+        while end := data.find(LF, place) + 1:
+            line, place = data[place:end], end
+            yield line.decode("latin-1")
+        is_exhausted = True
+
+    allow_large_fields()
+    try:
+        next(csv.reader(lines(), delimiter=delimiter.decode(), quotechar=quote.decode()))
+    except StopIteration:
+        return None
+    except csv.Error:
+        return place  # whoever reads the row will be told the same
+    return None if is_exhausted and not at_end else place

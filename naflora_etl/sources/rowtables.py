@@ -1,0 +1,164 @@
+"""A data file of an archive as tables of its rows: Arrow reads the plain rows, Python the odd ones, to the same end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from naflora_etl.engine.metafile import DataFile
+from naflora_etl.sources import pythonrows
+from naflora_etl.sources.rowblocks import BLOCK_BYTES, RowBlock, read_blocks
+
+PYTHON_ROWS = 20_000
+"""Rows of a file that is read by Python throughout, in one table."""
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """How the rows of one file become a table: columns `number`, `id`, `fits`, and the wanted terms, as text.
+
+    What is empty is null, and so are all the terms of a row that does not fit. `number` counts the rows from 1.
+    """
+
+    file: DataFile
+    wanted: tuple[str, ...]
+    width: int
+    """Columns of the header; 0 where there is none."""
+
+    def read_block(self, block: RowBlock) -> pa.Table:
+        """Return the rows of a block, the plain ones first; raises csv.Error."""
+        plain = np.flatnonzero(~block.odd)
+        odd = list(np.flatnonzero(block.odd))
+        tables = []
+        if len(plain):
+            table, misfits = self._by_arrow(block.plain(), len(plain))
+            numbers = block.first_number + np.delete(plain, misfits)
+            odd += list(plain[misfits])
+            tables.append(self._conclude(table, pa.array(numbers)))
+        if odd:
+            rows = (cells for at in odd for cells in self._cells(block.row(int(at))))
+            tables.append(self.read_cells(rows, block.first_number + np.array(odd)))
+        return pa.concat_tables(tables).combine_chunks()
+
+    def read_odd(self, block: RowBlock) -> None:
+        """Read the odd rows alone, to see whether that can be done; raises csv.Error."""
+        for at in np.flatnonzero(block.odd):
+            self._cells(block.row(int(at)))
+
+    def read_cells(self, rows: Iterator[list[str]], numbers: np.ndarray) -> pa.Table:
+        """Return the table of rows that Python split."""
+        columns: dict[str, list[str | None]] = {name: [] for name in ("id", *self.wanted)}
+        right = []
+        for cells in rows:
+            right.append(pythonrows.fits(cells, self.file, self.width))
+            core_id, terms = pythonrows.name_cells(cells, self.file) if right[-1] else ("", {})
+            for name in self.wanted:
+                columns[name].append(terms.get(name))
+            columns["id"].append(core_id or None)
+        made = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+        fits = pa.array(right, pa.bool_())
+        return pa.table({"number": pa.array(numbers[: len(right)], pa.int64()), "fits": fits} | made)
+
+    def _cells(self, row: bytes) -> list[list[str]]:
+        lines = [b"", *(line + b"\n" for line in row.split(b"\n")[:-1])]  # only a file's first line may have a mark
+        text = list(pythonrows.text_lines(lines, self.file.encoding))[1:]
+        return list(pythonrows.split_rows(text, self.file))[:1]
+
+    def _by_arrow(self, data: bytes, rows: int) -> tuple[pa.Table, np.ndarray]:
+        """Return the table of plain rows of the right width, and which of the rows are not."""
+        misfits: list[int] = []
+
+        def note(row: pa_csv.InvalidRow) -> str:
+            misfits.append(row.number - 1)
+            return "skip"
+
+        width = self.width or pythonrows.least_width(self.file)
+        names = [str(at) for at in range(width)]
+        needed = sorted({self.file.id_position, *(at for at, name in self.file.columns if name in self.wanted)})
+        table = pa_csv.read_csv(
+            pa.py_buffer(data),
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=self.file.delimiter, quote_char=self.file.quote or False, double_quote=bool(self.file.quote),
+                newlines_in_values=bool(self.file.quote), ignore_empty_lines=True, invalid_row_handler=note,
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                check_utf8=False, column_types=dict.fromkeys(names, pa.string()), null_values=[""],
+                strings_can_be_null=True, include_columns=[str(at) for at in needed],
+            ),
+        )  # fmt: skip
+        if table.num_rows + len(misfits) != rows:
+            raise AssertionError(f"{rows} plain rows, of which Arrow read {table.num_rows} and {len(misfits)}")
+        return table, np.array(misfits, np.int64)
+
+    def _conclude(self, table: pa.Table, numbers: pa.Array) -> pa.Table:
+        columns: dict[str, pa.ChunkedArray | pa.Array] = {
+            "number": numbers, "fits": pa.repeat(True, table.num_rows),
+            "id": _trimmed(table[str(self.file.id_position)]),
+        }  # fmt: skip
+        places = defaultdict(list)
+        for position, name in self.file.columns:
+            places[name].append(position)
+        constants = dict(reversed(self.file.constants))
+        for name in self.wanted:
+            parts = [_trimmed(table[str(at)]) for at in places[name]]
+            parts += [pa.scalar(constants[name])] if name in constants else []
+            columns[name] = pc.coalesce(*parts) if parts and table.num_rows else pa.nulls(table.num_rows, pa.string())
+            if isinstance(columns[name], pa.Scalar):
+                columns[name] = pa.repeat(columns[name], table.num_rows)
+        return pa.table(columns)
+
+
+def open_rows(
+    stream: IO[bytes], file: DataFile, wanted: Sequence[str], *, block_bytes: int = BLOCK_BYTES
+) -> tuple[RowReader, Iterator[RowBlock | pa.Table]]:
+    """Return how to read a file's rows, and its blocks; tables at once where only Python can read the file."""
+    if _needs_python(file):
+        lines = pythonrows.text_lines(stream, file.encoding)
+        reader = _reader(file, wanted, next(lines, "") if file.header_lines else "")
+        for _ in range(file.header_lines - 1):
+            next(lines, "")
+        return reader, _tables_by_python(reader, lines)
+    header = stream.readline() if file.header_lines else b""
+    text = next(pythonrows.text_lines([header], file.encoding), "")
+    for _ in range(file.header_lines - 1):
+        stream.readline()
+    begun = file.header_lines > 0
+    blocks = read_blocks(stream, file.delimiter, file.quote, begun=begun, block_bytes=block_bytes)
+    return _reader(file, wanted, text), blocks
+
+
+def _reader(file: DataFile, wanted: Sequence[str], header: str) -> RowReader:
+    return RowReader(file, tuple(wanted), pythonrows.width_of(header, file) if header else 0)
+
+
+def _tables_by_python(reader: RowReader, lines: Iterator[str]) -> Iterator[pa.Table]:
+    rows: list[list[str]] = []
+    number = 1
+    for cells in pythonrows.split_rows(lines, reader.file):
+        rows.append(cells)
+        if len(rows) == PYTHON_ROWS:
+            yield reader.read_cells(iter(rows), number + np.arange(len(rows)))
+            number, rows = number + len(rows), []
+    if rows:
+        yield reader.read_cells(iter(rows), number + np.arange(len(rows)))
+
+
+def _needs_python(file: DataFile) -> bool:
+    """Return whether Arrow cannot split such a file: letters of several bytes, a delimiter of several letters."""
+    delimiter, quote = file.delimiter, file.quote
+    is_odd = len(delimiter) != 1 or not delimiter.isascii() or delimiter in "\r\n\0" or delimiter == quote
+    return is_odd or len(quote) > 1 or not quote.isascii() or pythonrows.is_wide(file.encoding)
+
+
+def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts with their ends trimmed; null where nothing is left."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)

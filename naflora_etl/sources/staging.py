@@ -1,0 +1,181 @@
+"""Records and media as they are staged: columns of one shape, whoever sent them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naflora_etl.engine.metafile import DataFile
+from naflora_etl.sources import pictures, specimens
+from naflora_etl.sources.archive import LICENSE_TERMS, Archive
+from naflora_etl.sources.darwincore import Media, Occurrence
+
+SEQ_BITS = 40
+"""Rows of one source are numbered within so many bits; the number of the source stands before."""
+LATER = 1 << (SEQ_BITS - 1)
+"""Where the numbers of media begin: those without a record come after all records."""
+RECORDS_AT_ONCE = 2_000
+MOST_MEDIA = 1_000
+"""Media of a record in a page; so many numbers are kept for them."""
+BETWEEN = "\x1f"
+"""Between the texts of a licence."""
+MEDIA_TERMS = (
+    "accessURI", "identifier", "goodQualityAccessURI", "type", "format", "rightsHolder", "Owner", "creator",
+    *LICENSE_TERMS,
+)  # fmt: skip
+TEXT = pa.string()
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Some records and media of one source."""
+
+    specimens: pa.Table
+    pictures: pa.Table
+
+    @property
+    def rows(self) -> int:
+        """How many of both."""
+        return int(self.specimens.num_rows + self.pictures.num_rows)
+
+
+@dataclass(frozen=True)
+class Whose:
+    """The source of an archive: `gbif` for GBIF's download, else `archive`; and the key of its row in harvest."""
+
+    source: str
+    page_key: str
+
+    @property
+    def owner(self) -> str:
+        """How its record keys begin. An aggregator's ids are its own, but two archives may well use the same ones."""
+        return f"{self.page_key}/" if self.source == "archive" else f"{self.source}:"
+
+
+def stage_archive(archive: Archive, whose: Whose, source_number: int) -> Iterator[Callable[[], Staged]]:
+    """Yield, for each block of an archive, what stages it when called, in any thread."""
+    first = source_number << SEQ_BITS
+    for file in archive.media_files:
+        for read in archive.read_blocks(file, MEDIA_TERMS):
+            yield _media_job(read, file, whose, first + LATER)
+        first += 1 << (SEQ_BITS - 4)
+    first = source_number << SEQ_BITS
+    for read in archive.read_blocks(archive.core, (*specimens.TERMS, *LICENSE_TERMS)):
+        yield _core_job(read, archive, whose, first)
+
+
+def _core_job(read: Callable[[], pa.Table], archive: Archive, whose: Whose, first: int) -> Callable[[], Staged]:
+    def stage() -> Staged:
+        rows = read()
+        good, broken = _parted(rows, archive.core, whose, first)
+        columns = _whose(good, whose, first) | {name: good[name] for name in specimens.TERMS}
+        columns["datasetKey"] = pc.fill_null(good["datasetKey"], archive.name)
+        columns["licenses"] = _licenses(good)
+        columns["broken"] = pa.nulls(good.num_rows, TEXT)
+        made = pa.table([columns[name] for name in specimens.STAGED.names], schema=specimens.STAGED)
+        return Staged(pa.concat_tables([made, broken]), pictures.STAGED.empty_table())
+
+    return stage
+
+
+def _media_job(read: Callable[[], pa.Table], file: DataFile, whose: Whose, first: int) -> Callable[[], Staged]:
+    def stage() -> Staged:
+        rows = read()
+        good, broken = _parted(rows, file, whose, first)
+        columns = _whose(good, whose, first) | {
+            "url": pc.coalesce(good["accessURI"], good["identifier"], good["goodQualityAccessURI"]),
+            "kind": good["type"],
+            "format": good["format"],
+            "licenses": _licenses(good),
+            "rightsHolder": pc.coalesce(good["rightsHolder"], good["Owner"]),
+            "creator": good["creator"],
+            "media_id": pa.nulls(good.num_rows, TEXT),
+        }
+        return Staged(broken, pa.table([columns[name] for name in pictures.STAGED.names], schema=pictures.STAGED))
+
+    return stage
+
+
+def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[pa.Table, pa.Table]:
+    """Return the rows that can be read, and the others as records that cannot."""
+    is_good = pc.and_(rows["fits"], pc.is_valid(rows["id"]))
+    bad = rows.filter(pc.invert(is_good))
+    places = pc.binary_join_element_wise(f"{file.location}:", pc.cast(bad["number"], TEXT), "")
+    columns = dict.fromkeys(specimens.STAGED.names, pa.nulls(bad.num_rows, TEXT)) | {
+        "seq": pc.add(bad["number"], first),
+        "stem": pc.binary_join_element_wise(whose.owner, places, ""),
+        "source": pa.repeat(whose.source, bad.num_rows),
+        "page_key": pa.repeat(whose.page_key, bad.num_rows),
+        "source_record_id": places,
+        "broken": pa.repeat("SOURCE_UNREADABLE", bad.num_rows),
+    }
+    broken = pa.table([columns[name] for name in specimens.STAGED.names], schema=specimens.STAGED)
+    return rows.filter(is_good), broken
+
+
+def _whose(rows: pa.Table, whose: Whose, first: int) -> dict[str, pa.Array | pa.ChunkedArray]:
+    stem = pc.binary_join_element_wise(whose.owner, rows["id"], "")
+    return {
+        "seq": pc.add(rows["number"], first),
+        "stem": stem,
+        "link": stem,
+        "source": pa.repeat(whose.source, rows.num_rows),
+        "page_key": pa.repeat(whose.page_key, rows.num_rows),
+        "source_record_id": rows["id"],
+    }
+
+
+def _licenses(rows: pa.Table) -> pa.ChunkedArray:
+    texts = [rows[term] for term in LICENSE_TERMS]
+    told = pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), BETWEEN)
+    return pc.if_else(pc.is_valid(pc.coalesce(*texts)), told, pa.scalar(None, TEXT))
+
+
+# pages
+
+
+def stage_records(records: Iterable[Occurrence], source_number: int) -> Iterator[Callable[[], Staged]]:
+    """Yield, for some records at a time, what stages them when called."""
+    first, of_source = source_number << SEQ_BITS, iter(records)
+    while some := list(islice(of_source, RECORDS_AT_ONCE)):
+        yield _record_job(some, first)
+        first += len(some)
+
+
+def _record_job(records: list[Occurrence], first: int) -> Callable[[], Staged]:
+    def stage() -> Staged:
+        told, shown = [], []
+        start = first >> SEQ_BITS << SEQ_BITS
+        for seq, record in enumerate(records, first):
+            whose = {
+                "seq": seq,
+                "stem": f"{record.source}:{record.record_id}",
+                "link": str(seq),
+                "source": record.source,
+                "page_key": record.page_key,
+                "source_record_id": record.record_id,
+            }
+            terms = {name: record.terms.get(name) for name in specimens.TERMS}
+            told.append(whose | terms | {"licenses": _joined(record.licenses), "broken": record.issue})
+            after = LATER + (seq - start) * MOST_MEDIA
+            shown += [whose | {"seq": start + after + at} | _medium(medium) for at, medium in enumerate(record.media)]
+        return Staged(
+            pa.Table.from_pylist(told, specimens.STAGED), pa.Table.from_pylist(shown, pictures.STAGED)
+        )
+
+    return stage
+
+
+def _medium(medium: Media) -> dict[str, str | None]:
+    return {
+        "url": medium.url, "kind": medium.kind, "format": medium.format, "licenses": _joined(medium.licenses),
+        "rightsHolder": medium.rights_holder, "creator": medium.creator, "media_id": medium.media_id,
+    }  # fmt: skip
+
+
+def _joined(texts: tuple[str | None, ...]) -> str | None:
+    return BETWEEN.join(text or "" for text in texts) if any(texts) else None

@@ -1,0 +1,73 @@
+"""Arrow's rows are Python's: files with every fault, in every mixture, read both ways and in blocks of any size."""
+
+from __future__ import annotations
+
+import csv
+import io
+from random import Random
+from typing import Any
+
+import pytest
+
+from naflora_etl.engine.metafile import DataFile
+from naflora_etl.sources import pythonrows
+from naflora_etl.sources.rowblocks import RowBlock
+from naflora_etl.sources.rowtables import _reader, _tables_by_python, open_rows
+
+WANTED = ("a", "b", "c")
+PLAIN = [b"", b"abc", "é".encode(), b"12"]
+QUOTED = [b'"x,y"', b'"p ""q"" r"', b'"l1\nl2"', b'""']
+ODD = [
+    b"a", b" ", b"\xe9", "é".encode(), "\u00a0".encode(), "\u3000".encode(), b"\0", b'""', b'"', b'"x,y"', b'"l\nm"',
+    b"\r", b"\x1c", b"", b"bc",
+]  # fmt: skip
+TIDY, RARELY_ODD, OFTEN_ODD, ALWAYS_ODD = 0.0, 0.02, 0.3, 1.0
+
+
+def some_file(random: Random, oddness: float) -> tuple[bytes, DataFile]:
+    """Return a file, and what meta.xml says of it, truly or not."""
+    file = DataFile(
+        "x", "occurrence", ((1, "a"), (2, "b"), (2, "c"), (3, "a")), (("c", "told"),) if random.random() < 0.3 else (),
+        0, random.choice(",\t"), random.choice(['"', ""]), random.choice(["UTF-8", "latin-1"]), random.randint(0, 1),
+    )  # fmt: skip
+    delimiter = file.delimiter.encode()
+    lines = [delimiter.join([b"id", b"a", b"b", b"c"]) + b"\n"] * file.header_lines
+    for _ in range(random.randint(0, 12)):
+        cells = 4 if random.random() < 0.8 else random.randint(0, 6)
+        row = delimiter.join(some_cell(random, oddness, file) for _ in range(cells))
+        lines.append(row + random.choice([b"\n", b"\n", b"\r\n", b"\n\n"]))
+    body = b"".join(lines)
+    return random.choice([b"", b"", b"\xef\xbb\xbf"]) + (body.rstrip(b"\n") if random.random() < 0.3 else body), file
+
+
+def some_cell(random: Random, oddness: float, file: DataFile) -> bytes:
+    if random.random() < oddness:
+        return b"".join(random.choices(ODD, k=random.randint(0, 3)))
+    return random.choice(PLAIN + (QUOTED if file.quote else []))
+
+
+def read_by_blocks(data: bytes, file: DataFile, block_bytes: int) -> list[dict[str, Any]] | str:
+    try:
+        reader, blocks = open_rows(io.BytesIO(data), file, WANTED, block_bytes=block_bytes)
+        tables = [reader.read_block(block) if isinstance(block, RowBlock) else block for block in blocks]
+    except csv.Error as error:
+        return str(error)
+    return sorted((row for table in tables for row in table.to_pylist()), key=lambda row: row["number"])
+
+
+def read_by_python(data: bytes, file: DataFile) -> list[dict[str, Any]] | str:
+    lines = pythonrows.text_lines(io.BytesIO(data), file.encoding)
+    try:
+        reader = _reader(file, WANTED, next(lines, "") if file.header_lines else "")
+        return [row for table in _tables_by_python(reader, lines) for row in table.to_pylist()]
+    except csv.Error as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("oddness", [TIDY, RARELY_ODD, OFTEN_ODD, ALWAYS_ODD])
+def test_both_ways_give_the_same_rows(oddness: float) -> None:
+    random = Random(f"rows/{oddness}")
+    for _ in range(250):
+        data, file = some_file(random, oddness)
+        size = random.choice([7, 30, 100, 10_000])
+        assert read_by_blocks(data, file, size) == read_by_python(data, file), (data, file, size)
