@@ -1,0 +1,85 @@
+"""How much a locked image tower's kept features save: LiT's step with and without them, in one run, by medians.
+
+    python benchmarks/lit_cache.py --release RELEASE --arch ViT-B-32 --batch 16 --steps 5
+
+Both ways do what a training does: the plain one decodes the sheets and sends them through the locked tower at every
+step, the other takes their features from the file. What making the file costs is told too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from naflora_etl.engine.progress import Progress
+from naflora_etl.learning.contrast.features import compute_features
+from naflora_etl.learning.contrast.recipe import AdamOptions, TowerOptions, WordOptions
+from naflora_etl.learning.contrast.schedule import make_adam
+from naflora_etl.learning.contrast.texts import Words, rows_of
+from naflora_etl.learning.contrast.towers import Towers, import_open_clip, make_towers
+from naflora_etl.learning.data import SheetDataset, training_batches
+from naflora_etl.learning.recipe import DataOptions
+from naflora_etl.learning.releases import open_release
+
+
+def step(towers: Towers, optimiser: torch.optim.Optimizer, seen: torch.Tensor, texts: list[str]) -> None:
+    loss = import_open_clip().ClipLoss()(seen, towers.read(texts), towers.logit_scale.exp())
+    loss.backward()
+    optimiser.step()
+    optimiser.zero_grad()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--release", type=Path, required=True)
+    parser.add_argument("--arch", default="ViT-B-32")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=5)
+    asked = parser.parse_args()
+    torch.manual_seed(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    towers = make_towers(TowerOptions(arch=asked.arch, lock_image=True)).to(device).train()
+    towers.clip.visual.eval()
+    part = open_release(asked.release).part("train")
+    words = Words(rows_of(part), WordOptions(kind="sci"))
+    optimiser = make_adam(AdamOptions(), towers)
+    dataset = SheetDataset(part, DataOptions(size_px=towers.shape, rotation_deg=0, flip=False))
+    plain, kept = [], []
+    with closing(dataset):
+        started = time.perf_counter()
+        features = compute_features(towers, dataset, batch=asked.batch, progress=Progress()).to(device)
+        making = time.perf_counter() - started
+        batches = training_batches(dataset, batch=asked.batch, seed=1, steps=range(asked.steps), workers=0)
+        with closing(batches):
+            for number in range(asked.steps):
+                sheets = np.random.default_rng([1, number]).permutation(len(part))[: asked.batch]
+                texts = words.of(sheets, seed=1, step=number)
+                # in turn, so that whoever else is on the machine slows both
+                started = time.perf_counter()
+                images, _ = next(batches)
+                with torch.no_grad():
+                    seen = towers.see(images.to(device))
+                step(towers, optimiser, seen, texts)
+                plain.append(time.perf_counter() - started)
+                started = time.perf_counter()
+                step(towers, optimiser, features[torch.from_numpy(sheets).to(device)], texts)
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
+                kept.append(time.perf_counter() - started)
+    slow, fast = (statistics.median(some) for some in (plain, kept))
+    distinct = len({some["txt"] for some in words.texts})
+    print(  # noqa: T201
+        f"{asked.arch} on {device}, batch {asked.batch}, {distinct} distinct texts: {asked.batch / slow:.1f} pairs/s "
+        f"through the tower, {asked.batch / fast:.1f} from kept features: {slow / fast:.1f} times; the features "
+        f"of {len(part)} sheets took {making:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The features of a locked image tower, computed once and kept beside the run."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from naflora_etl.engine.progress import Progress
+from naflora_etl.engine.workspace import Workspace
+from naflora_etl.learning.contrast.towers import Towers
+from naflora_etl.learning.data import SheetDataset, plain_batches
+
+FILE = "features.safetensors"
+
+
+def cached_features(
+    towers: Towers, dataset: SheetDataset, folder: Path, *, key: str, batch: int, progress: Progress
+) -> torch.Tensor:
+    """Return sheets x D unit vectors, seen straight; from the file of an earlier call where its `key` is the same.
+
+    A cache is exact only without augmentation: a locked tower sees each sheet in one way.
+    """
+    path = folder / FILE
+    if path.is_file():
+        try:
+            with safe_open(path, "pt") as found:
+                if (found.metadata() or {}).get("key") == key:
+                    kept: torch.Tensor = found.get_tensor("features")
+                    return kept
+        except (SafetensorError, OSError):
+            pass  # damaged: computed anew
+    features = compute_features(towers, dataset, batch=batch, progress=progress)
+    Workspace(str(folder)).write(FILE, save({"features": features}, metadata={"key": key}))
+    return features
+
+
+def compute_features(towers: Towers, dataset: SheetDataset, *, batch: int, progress: Progress) -> torch.Tensor:
+    """Return sheets x D unit vectors of all sheets, on the CPU."""
+    device, seen, done = towers.mean.device, [], 0
+    was_training = towers.training
+    towers.eval()
+    batches = plain_batches(dataset, batch=batch, workers=0)
+    with torch.inference_mode(), closing(batches):
+        for images, _ in batches:
+            seen.append(towers.see(images.to(device)).float().cpu())
+            done += len(images)
+            progress(done, len(dataset), "features")
+    towers.train(was_training)
+    return torch.cat(seen).clone()

@@ -1,0 +1,129 @@
+"""A recipe for images and words: every knob of CLIP and LiT tuning, frozen, a half-line of why each."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from naflora_etl.engine.resources import resource_folder
+from naflora_etl.learning.recipe import DataOptions
+from naflora_etl.recipe import Count, RecipeError, Section, read_toml, tell_faults
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Whole = Annotated[int, Field(ge=0)]
+
+
+class PairOptions(DataOptions):
+    """As in a recipe of learning, but for these; size_px and normalize are the tower's."""
+
+    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """None: CLIP's views are crops alone."""
+    crop_area: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Smallest share of the area that a random crop keeps; open_clip's 0.9."""
+
+
+class TowerOptions(Section):
+    arch: str = "tiny"
+    """Name of the two towers in open_clip (ViT-B-16), or tiny: 3 million parameters at 32 px."""
+    weights: str = "none"
+    """Of both towers: none (random), a tag that open_clip downloads (openai), or a file."""
+    image_weights: str = "none"
+    """Of the image tower alone: none, or a file; LiT's tower was trained before."""
+    lock_image: bool = False
+    """LiT: the image tower stays as it is, and its features are computed once."""
+    cache: bool = True
+    """Keep the features of a locked tower; false computes them anew each step, as a plain locked tower does."""
+
+
+class WordOptions(Section):
+    kind: str = "random"
+    """One of BioTrove's ten texts, random (one of sci, com, taxon, sci_com, taxon_com), or template."""
+    per: Literal["batch", "sample"] = "batch"
+    """random draws one kind a batch, as BioTrove does, or one a sample."""
+    template: str = "A photo of the {common_name} {supercategory} {scientificName}."
+    """With kind = template; LiT's by default."""
+    names: str = "none"
+    """CSV with taxon_name and more columns: common_name, class, order; none."""
+
+
+class AdamOptions(Section):
+    lr: Positive = 5e-4
+    """Highest learning rate; BioTrove's."""
+    betas: tuple[Share, Share] = (0.98, 0.99)
+    """Moments of AdamW; BioTrove's."""
+    eps: Positive = 1e-6
+    """AdamW's epsilon; BioTrove's."""
+    weight_decay: NotNegative = 4e-4
+    """Decoupled decay of matrices; norms, biases and the scale have none."""
+    warmup_steps: Whole = 1000
+    """Steps of linear warm-up, before a cosine to zero; LiT's best was 1000, and 500 diverged."""
+
+
+class StepOptions(Section):
+    epochs: Count = 18
+    """Passes over the training sheets; LiT made 18."""
+    batch: Annotated[int, Field(ge=2)] = 256
+    """Pairs a step: each is told apart from all others in it."""
+    seed: int = 1
+    """Of random weights, order, views and texts."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes a CUDA device when there is one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 on GPUs of 2020 and later; the loss stays float32."""
+    threads: Count = 1
+    """Threads of torch on the CPU."""
+    workers: Whole = 0
+    """Threads that read and decode beside the training."""
+    log_steps: Count = 10
+    """Steps a row of log.csv."""
+    checkpoint_steps: Whole = 0
+    """Steps between checkpoints; 0: at the end of each epoch."""
+
+
+class ContrastRecipe(Section):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
+    """Short name."""
+    data: PairOptions = PairOptions()
+    tower: TowerOptions = TowerOptions()
+    words: WordOptions = WordOptions()
+    optimiser: AdamOptions = AdamOptions()
+    loop: StepOptions = StepOptions()
+
+
+def read_contrast_recipe(path_or_name: str | Path, overrides: list[str] | None = None) -> ContrastRecipe:
+    """Read a recipe by path, or by its name in recipes/learn/contrast; `overrides` are `section.key=value`.
+
+    Raises RecipeError for what cannot be used, with the nearest known knob.
+    """
+    path = Path(path_or_name)
+    where = str(path)
+    folder = resource_folder("recipes") / "learn" / "contrast"
+    if not path.exists() and path.name == where and path.suffix != ".toml":
+        path = folder / f"{where}.toml"
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+            raise RecipeError(f"{where} is neither a recipe file nor the name of a recipe for clip; known: {known}.")
+    values = read_toml(path, example="naflora clip RELEASE --recipe clip-tiny")
+    for override in overrides or []:
+        _override(values, override)
+    try:
+        return ContrastRecipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{where}: {line}" for line in tell_faults(error, ContrastRecipe))) from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    section, dot, knob = key.strip().partition(".")
+    if not (sign and dot and knob):
+        raise RecipeError(f'"{override}" is not an override; write section.key=value, as in loop.epochs=5.')
+    try:
+        value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    values.setdefault(section, {})[knob] = value

@@ -1,0 +1,208 @@
+"""CLIP and LiT: the loss, the schedule, what moves and what does not, and what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from open_clip_train.scheduler import cosine_lr
+
+from naflora_etl.cli import main
+from naflora_etl.engine.faults import Fault
+from naflora_etl.learning.contrast.recipe import (
+    AdamOptions,
+    ContrastRecipe,
+    TowerOptions,
+    WordOptions,
+    read_contrast_recipe,
+)
+from naflora_etl.learning.contrast.schedule import warm_rate
+from naflora_etl.learning.contrast.texts import Words
+from naflora_etl.learning.contrast.towers import import_open_clip, make_towers
+from naflora_etl.learning.contrast.tune import open_towers, tune
+from naflora_etl.recipe import RecipeError
+
+STRAIGHT = ["data.flip=false", "data.crop_area=1", "loop.batch=12", "loop.log_steps=1", "optimiser.warmup_steps=2"]
+
+
+def recipe_with(*overrides: str) -> ContrastRecipe:
+    return read_contrast_recipe("clip-tiny", [*STRAIGHT, *overrides])
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    return open_towers(run)[1].clip.state_dict()
+
+
+@pytest.fixture(scope="module")
+def locked(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("lit") / "run"
+    tune(release, recipe=recipe_with("tower.lock_image=true", "loop.epochs=2"), out=out)
+    return out
+
+
+def test_the_loss_by_hand():
+    """Cross entropy of similarities times the scale, by rows and by columns, halved."""
+    random = np.random.default_rng(1)
+    images, texts = (
+        vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in random.normal(size=(2, 5, 8))
+    )
+    similar = 10 * images @ texts.T
+    rows = np.log(np.exp(similar).sum(axis=1)) - np.diag(similar)
+    columns = np.log(np.exp(similar).sum(axis=0)) - np.diag(similar)
+    found = import_open_clip().ClipLoss()(torch.tensor(images), torch.tensor(texts), torch.tensor(10.0))
+    assert float(found) == pytest.approx((rows.mean() + columns.mean()) / 2)
+
+
+@pytest.mark.parametrize("warmup", [1, 20, 500])
+def test_the_rate_is_that_of_open_clips_trainer(warmup: int):
+    options = AdamOptions(lr=5e-4, warmup_steps=warmup)
+    theirs = cosine_lr(SimpleNamespace(param_groups=[]), 5e-4, warmup, 1000)
+    for step in (0, 1, warmup - 1, warmup, 600, 999):
+        assert warm_rate(step, 1000, options) == pytest.approx(theirs(step))
+
+
+def test_a_locked_image_tower_keeps_its_bits(locked: Path):
+    torch.manual_seed(1)
+    first = make_towers(TowerOptions(arch="tiny", lock_image=True)).clip.state_dict()
+    last = weights_of(locked)
+    moved = {name for name, tensor in last.items() if not torch.equal(tensor, first[name])}
+    assert moved and not any(name.startswith("visual.") for name in moved)
+    assert "logit_scale" in moved
+
+
+def test_without_a_lock_both_towers_move(release: Path, tmp_path: Path):
+    tune(release, recipe=recipe_with("loop.epochs=1"), out=tmp_path / "run", stop_after_steps=2)
+    torch.manual_seed(1)
+    first = make_towers(TowerOptions(arch="tiny")).clip.state_dict()
+    moved = {
+        name.split(".")[0]
+        for name, tensor in weights_of(tmp_path / "run").items()
+        if not torch.equal(tensor, first[name])
+    }
+    assert {"visual", "transformer"} <= moved
+
+
+def test_kept_features_change_nothing(locked: Path, release: Path, tmp_path: Path):
+    """Where sheets are seen straight, a locked tower and its kept features give the same training."""
+    recipe = recipe_with("tower.lock_image=true", "loop.epochs=2", "tower.cache=false")
+    tune(release, recipe=recipe, out=tmp_path / "run")
+    kept, anew = weights_of(locked), weights_of(tmp_path / "run")
+    for name, tensor in kept.items():
+        torch.testing.assert_close(tensor, anew[name], rtol=1e-4, atol=1e-5)
+    assert (locked / "features.safetensors").is_file() and not (tmp_path / "run" / "features.safetensors").exists()
+
+
+@pytest.mark.parametrize("lock", ["true", "false"])
+def test_a_resumed_tuning_ends_with_the_bits_of_an_undisturbed_one(release: Path, tmp_path: Path, lock: str):
+    recipe = read_contrast_recipe("clip-tiny", ["loop.batch=12", "loop.epochs=1", f"tower.lock_image={lock}"])
+    tune(release, recipe=recipe, out=tmp_path / "straight")
+    tune(release, recipe=recipe, out=tmp_path / "broken", stop_after_steps=1)
+    tuned = tune(release, recipe=recipe, out=tmp_path / "broken", resume=True)
+    assert (tuned.steps, tuned.total_steps) == (4, 4)
+    straight, broken = weights_of(tmp_path / "straight"), weights_of(tmp_path / "broken")
+    assert all(torch.equal(straight[name], broken[name]) for name in straight)
+
+
+def test_equal_texts_are_encoded_once_with_the_same_gradient():
+    towers = make_towers(TowerOptions(arch="tiny"))
+    texts = ["a photo of Acer.", "a photo of Carex.", "a photo of Acer."]
+    weight, gradients = towers.clip.text_projection, []
+    for read in (towers.read, lambda texts: towers.clip.encode_text(towers.tokenizer(texts), normalize=True)):
+        towers.zero_grad()
+        (read(texts) * torch.arange(96).view(3, 32)).sum().backward()
+        gradients.append(weight.grad.clone())
+    torch.testing.assert_close(*gradients)
+
+
+ROW = {
+    "image_key": "a",
+    "class_id": 0,
+    "taxon_name": "Acer rubrum",
+    "family": "Sapindaceae",
+    "genus": "Acer",
+    "species": "rubrum",
+}
+NAMED = ROW | {"common_name": "Red maple"}
+
+
+def test_texts_are_drawn_one_kind_a_batch_by_seed_and_step():
+    words, sheets = Words([NAMED] * 40, WordOptions()), np.arange(40)
+    drawn = [words.of(sheets, seed=1, step=step) for step in range(30)]
+    assert all(len(set(texts)) == 1 for texts in drawn)
+    assert len({texts[0] for texts in drawn}) == 5
+    assert drawn[7] == words.of(sheets, seed=1, step=7)
+    assert len(set(Words([NAMED] * 40, WordOptions(per="sample")).of(sheets, seed=1, step=0))) == 5
+
+
+def test_a_sheet_without_a_common_name_takes_the_kind_without_it():
+    words = Words([ROW], WordOptions())
+    drawn = {words.of(np.array([0]), seed=1, step=step)[0] for step in range(30)}
+    assert drawn == {"a photo of Acer rubrum.", "a photo of Plantae Tracheophyta Sapindaceae Acer rubrum."}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            ["tower.arch=ViT-B-61"],
+            "tower.arch = ViT-B-61: open_clip has no such model; the nearest known one is ViT-B-16",
+        ),
+        (
+            ["tower.weights=nowhere.pt"],
+            "tower.weights = nowhere.pt: no such file, nor a tag of this model in open_clip;",
+        ),
+        (["words.kind=com"], "--text com: 48 images have no common name; give them with --names, or take sci."),
+    ],
+)
+def test_what_cannot_be_tuned(release: Path, tmp_path: Path, overrides: list[str], sentence: str):
+    with pytest.raises(Fault) as refusal:
+        tune(release, recipe=recipe_with(*overrides), out=tmp_path / "run")
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_weights_of_another_model_are_refused(locked: Path, release: Path, tmp_path: Path):
+    torch.save({"visual.proj": torch.zeros(3)}, tmp_path / "small.pt")
+    with pytest.raises(
+        Fault, match=r"does not fit: \d+ of \d+ tensors are missing or of another shape, first positional_emb"
+    ):
+        make_towers(TowerOptions(arch="tiny", weights=str(tmp_path / "small.pt")))
+    towers = make_towers(TowerOptions(arch="tiny", weights=str(locked / "last.pt")))  # a run's own fit
+    assert torch.equal(towers.clip.state_dict()["logit_scale"], weights_of(locked)["logit_scale"])
+
+
+def test_a_run_is_not_written_over(locked: Path, release: Path, make_release: Callable[..., Path], tmp_path: Path):
+    recipe = recipe_with("tower.lock_image=true", "loop.epochs=2")
+    with pytest.raises(Fault, match="holds a run already; go on with --resume, or give another folder"):
+        tune(release, recipe=recipe, out=locked)
+    with pytest.raises(Fault, match=r"was begun with optimiser\.lr = 0\.001, and the recipe now says 0\.1;"):
+        changed = recipe_with("tower.lock_image=true", "loop.epochs=2", "optimiser.lr=0.1")
+        tune(release, recipe=changed, out=locked, resume=True)
+    with pytest.raises(Fault, match="was begun on another release; train into a new folder"):
+        tune(make_release(classes=5), recipe=recipe, out=locked, resume=True)
+
+
+@pytest.mark.parametrize("name", ["clip-tiny", "lit-inat", "biotrove-o"])
+def test_recipes_open_with_three_lines_and_can_be_read(name: str):
+    recipe = read_contrast_recipe(name)
+    assert recipe.name == name
+    text = (Path(__file__).parents[3] / "recipes" / "learn" / "contrast" / f"{name}.toml").read_text().splitlines()
+    assert text[0].startswith("# Source: ")
+    assert all(line.startswith("# ") for line in text[:3])
+
+
+def test_an_unknown_knob_is_refused_with_the_nearest():
+    with pytest.raises(RecipeError, match=r"warmup_step.*warmup_steps"):
+        read_contrast_recipe("clip-tiny", ["optimiser.warmup_step=5"])
+    with pytest.raises(RecipeError, match="known: biotrove-o, clip-tiny, lit-inat"):
+        read_contrast_recipe("lit-inet")
+
+
+def test_the_command(release: Path, tmp_path: Path):
+    words = ["clip", str(release), "--out", str(tmp_path / "run"), "--set", "loop.epochs=1", "--set", "loop.batch=24"]
+    called = CliRunner().invoke(main, words)
+    assert called.exit_code == 0, called.output
+    assert called.output.startswith(f"{tmp_path / 'run'}: 48 sheets, loss ")
+    assert called.output.endswith("at step 2.\n")
