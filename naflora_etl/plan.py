@@ -22,6 +22,7 @@ from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import clean_rows, read_parquet
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.issues import TRANSIENT
+from naflora_etl.names.backbone import describe_backbone
 from naflora_etl.pipeline import build_recipe
 from naflora_etl.recipe import Recipe
 from naflora_etl.sources.archives import is_address
@@ -92,6 +93,9 @@ def plan_recipe(recipe: Recipe, workspace: Workspace) -> Plan:
         errands = counting.ask_aggregators(counting.taxa_to_repeat(), taxa)
         errands += counting.ask_image_hosts(would_ask)
         notes = ("What is here already is not asked for again.",)
+    backbone = describe_backbone(receipts.metadata("wcvp"))
+    if backbone:
+        notes += (f"Names are those of {backbone.as_sentence()}.",)
     if errands:
         notes += (f"Sizes assume {SHEET_BYTES / 1e6:.1f} MB a sheet; times are those of the polite rates; what fails "
                   "and is tried again comes on top.",)  # fmt: skip

@@ -29,7 +29,7 @@ SPECIES = (
     (1, "w-11", "Acer saccharum", "Marshall", "Sapindaceae", 2, 1),
     (2, "w-2", "Viola × odorata", None, "Violaceae", 2, 1),
 )
-SMALL = {"name": "small", "shards": {"samples_per_shard": 4}, "split": {"minimum": 3, "min_test": 1}}
+SMALL: dict[str, Any] = {"name": "small", "shards": {"samples_per_shard": 4}, "split": {"minimum": 3, "min_test": 1}}
 INSTITUTIONS = ("NY", "MO|<b>", None)
 LICENSES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-NC-4.0")
 
@@ -63,6 +63,10 @@ class SmallWorld:
 
     def whole(self, name: str) -> pa.Table:
         return self.tables[name]
+
+    def metadata(self, name: str) -> dict[bytes, bytes]:
+        about = {"file": "wcvp.zip", "layout": "wcvp", "version": "12", "sha256": "ab" * 32}
+        return {b"naflora.backbone": json.dumps(about).encode()} if name == "wcvp" else {}
 
     def pack_shards(self) -> pa.Table:
         folder = Folder(self.workspace, "shards")
@@ -142,7 +146,8 @@ def make_world(folder: Path, jpegs: dict[int, bytes] | None = None, **recipe: An
         "images": make_table("images", images),
         "split": make_table("split", splits),
     }
-    chosen = SMALL | recipe
+    chosen: dict[str, Any] = SMALL | recipe
+    chosen["split"] = dict(SMALL["split"]) | dict(chosen["split"])
     chosen["release"] = {"audit_sample": 0} | dict(chosen.get("release", {}))  # an OCR of noise takes its time
     return SmallWorld(workspace, packs, tables, make_recipe(chosen, folder=folder))
 

@@ -13,6 +13,7 @@ from naflora_etl.cli import main
 from naflora_etl.engine.receipts import Receipts
 from naflora_etl.engine.tables import parquet_bytes, read_parquet, sha256_of
 from naflora_etl.engine.workspace import Workspace
+from naflora_etl.names.backbone import describe_backbone
 from naflora_etl.plan import Plan, describe_plan, plan_recipe
 from naflora_etl.recipe import read_recipe
 from naflora_etl.sandbox.embedded import sandbox_for
@@ -92,6 +93,17 @@ def test_after_the_selection_only_image_hosts_are(plans: dict[str, Plan], folder
 def test_when_all_is_here_nobody_is_asked(plans: dict[str, Plan]) -> None:
     assert plans["images"].errands == ()
     assert "would ask nobody" in describe_plan(plans["images"])
+
+
+def test_plan_and_status_tell_the_backbone(plans: dict[str, Plan], folder: Path) -> None:
+    metadata = Receipts(Workspace(str(folder / "work"))).metadata("wcvp")
+    backbone = describe_backbone(metadata)
+    assert backbone is not None and len(backbone.sha256) == 64
+    assert f"Names are those of {backbone.as_sentence()}." in plans["images"].notes
+    told = CliRunner().invoke(main, ["status", "--work", str(folder / "work")])
+    assert f"    {backbone.as_sentence()}\n" in told.output
+    told = CliRunner().invoke(main, ["status", "--work", str(folder / "work"), "--json"])
+    assert [row["backbone"]["sha256"] for row in json.loads(told.output) if "backbone" in row] == [backbone.sha256]
 
 
 def test_what_failed_for_now_is_planned_and_nothing_is_taken_away(plans: dict[str, Plan], folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -63,6 +64,9 @@ def test_every_row_comes_back_in_order_behind_its_own_columns(files: Path) -> No
     assert rows[2]["alternatives"] == "Abies alba Mill. [1]; Abies alba Michx. [2]"
     assert (rows[0]["note"], rows[0]["input_family"], rows[0]["family"]) == ("a, b", "Pinaceae", "Pinaceae")
     assert "6 names: 3 clean, leading to 3 taxa." in result.stderr
+    digest = hashlib.sha256(BACKBONE.encode()).hexdigest()
+    sentence = f"By the backbone wcvp.csv, which tells no version (wcvp), sha256 {digest[:12]}, 4 names."
+    assert sentence in result.stderr
     assert "input_family" in result.stderr
 
 
@@ -81,6 +85,7 @@ def test_the_review_filled_in_is_a_file_of_overrides(files: Path) -> None:
     rows = read_parquet(files / "o.parquet").to_pylist()
     assert [(row["rule"], row["accepted_id"]) for row in rows if row["sp"] == "Abies alba"] == [("override", "3")] * 2
     summary = json.loads(result.stdout)
+    assert summary["backbone"]["sha256"] == hashlib.sha256(BACKBONE.encode()).hexdigest()
     assert summary["overrides"] == {"AB: the label says Michaux": 2}
     assert summary["rows"] == sum(summary["verdicts"].values()) == sum(summary["rules"].values()) == 6
     assert summary["rows"] == summary["clean"] + sum(summary["issues"].values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,19 +79,28 @@ def status(work: str | None, as_json: bool) -> None:
     What each stage was given, what came out clean, what was set aside and why.
     """
     from naflora_etl.engine.ledger import read_funnel
+    from naflora_etl.engine.receipts import Receipts
     from naflora_etl.issues import ISSUES
+    from naflora_etl.names.backbone import describe_backbone
     from naflora_etl.pipeline import NAMES
 
     workspace = find_workspace(work)
     receipts = read_funnel(workspace, NAMES)
+    backbone = describe_backbone(Receipts(workspace).metadata("wcvp"))
     if as_json:
-        click.echo(json.dumps([as_json_values(receipt) for receipt in receipts], indent=2))
+        told = [as_json_values(receipt) for receipt in receipts]
+        for values in told:
+            if values["stage"] == "wcvp" and backbone:
+                values["backbone"] = asdict(backbone)
+        click.echo(json.dumps(told, indent=2))
         return
     if not receipts:
         raise Fault(f"{workspace.root} holds no built stage yet; run `naflora build RECIPE` first.")
     click.echo(f"{workspace.root}\n")
     for receipt in receipts:
         tell(receipt, unchanged=False, issues=False)
+        if receipt.stage == "wcvp" and backbone:
+            click.echo(f"    {backbone.as_sentence()}")
         for issue, count in receipt.issues.items():
             click.echo(f"    {count:>9,}  {issue:<24} {ISSUES[issue]}")
 

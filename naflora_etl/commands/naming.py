@@ -78,7 +78,8 @@ def match(  # noqa: PLR0913  # a command has as many arguments as options
         sheet = make_review(matched)
         write_table(sheet, review)
         summary["to_review"] = len(sheet)
-    _say(summary, renamed, as_json, aside=out is None)
+    by = matched.backbone.as_sentence() if matched.backbone else ""
+    _say(summary, renamed, as_json, by=by, aside=out is None)
 
 
 def _read_mapping(mappings: tuple[str, ...]) -> dict[str, str]:
@@ -105,7 +106,7 @@ def _compare(versions: tuple[Path, Path], mapping: dict[str, str], out: Path | N
     click.echo(told, err=out is None or not as_json)
 
 
-def _say(summary: Mapping[str, Any], renamed: list[str], as_json: bool, aside: bool) -> None:
+def _say(summary: Mapping[str, Any], renamed: list[str], as_json: bool, *, by: str, aside: bool) -> None:
     """Tell the counts: sentences to standard error; JSON to standard output, unless the table goes there."""
     if as_json:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False), err=aside)
@@ -116,6 +117,8 @@ def _say(summary: Mapping[str, Any], renamed: list[str], as_json: bool, aside: b
             lines.append(f"{what:<10}" + ", ".join(f"{name} {count:,}" for name, count in summary[what].items()))
     if summary["mended"]:
         lines.append(f"{summary['mended']:,} names were mended of encoding faults before they were matched.")
+    if by:
+        lines.append(f"By the backbone {by}, {summary['backbone']['rows']:,} names.")
     if renamed:
         lines.append(f"Own columns renamed, since ours are called so: {', '.join(renamed)}.")
     for issue, count in summary["backbone"]["set_aside"].items():

@@ -243,6 +243,10 @@ class Tables:
         """Return every row of a committed table."""
         return self.receipts.table(name)
 
+    def metadata(self, name: str) -> dict[bytes, bytes]:
+        """Return what stands beside the rows of a committed table."""
+        return self.receipts.metadata(name)
+
     def receipt(self, name: str) -> Receipt | None:
         """Return the receipt of a committed table."""
         return self.receipts.find(name)

@@ -12,7 +12,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.tables import clean_rows, read_parquet, sha256_of
+from naflora_etl.engine.tables import clean_rows, read_metadata, read_parquet, sha256_of
 from naflora_etl.engine.workspace import Workspace, telling
 
 
@@ -118,6 +118,17 @@ class Receipts:
                     f"{self.workspace.at(path)} is missing or damaged; `naflora build` makes the table again."
                 ) from None
         return pa.concat_tables(tables)
+
+    def metadata(self, stage: str) -> dict[bytes, bytes]:
+        """Return what stands beside the rows of a committed table; nothing where there is none, or a damaged one."""
+        receipt = self.find(stage)
+        for path in self.parts(receipt) if receipt else ():
+            try:
+                with self.workspace.open(path) as stream:
+                    return read_metadata(stream)
+            except (OSError, pa.ArrowException):
+                break  # who reads the rows is told
+        return {}
 
 
 def _read_part(stream: IO[bytes], columns: Sequence[str] | None, clean: bool) -> pa.Table:

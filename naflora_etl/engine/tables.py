@@ -32,6 +32,11 @@ def read_parquet(source: str | Path | IO[bytes], columns: Sequence[str] | None =
     return pq.read_table(source if hasattr(source, "read") else str(source), columns=columns, partitioning=None)
 
 
+def read_metadata(source: IO[bytes]) -> dict[bytes, bytes]:
+    """Return what stands beside the rows of a Parquet file, of which its end alone is read."""
+    return dict(pq.read_schema(source).metadata or {})
+
+
 def query_tables(sql: str, parameters: Sequence[Any] = (), **tables: pa.Table) -> pa.Table:
     """Run one DuckDB query over Arrow tables that it names; no file, no shared connection."""
     with duckdb.connect(":memory:") as connection:

@@ -38,6 +38,11 @@ class Backbone:
     sha256: str
     """Of the file as it lies there."""
 
+    def as_sentence(self) -> str:
+        """Return the backbone in words: its file, its version and the first digits of its digest."""
+        version = f"version {self.version}" if self.version else "which tells no version"
+        return f"{self.file}, {version} ({self.layout}), sha256 {self.sha256[:12]}"
+
 
 def read_backbone(path: str | Path, mapping: Mapping[str, str], *, cached: bool = True) -> pa.Table:
     """Return the names table at `path` in the columns of schemas/wcvp.json, in the order of the file.
@@ -62,9 +67,9 @@ def read_backbone(path: str | Path, mapping: Mapping[str, str], *, cached: bool 
     return table
 
 
-def describe_backbone(table: pa.Table) -> Backbone | None:
-    """Return what is recorded of a table that read_backbone returned; None for any other."""
-    said = (table.schema.metadata or {}).get(_ABOUT)
+def describe_backbone(metadata: Mapping[bytes, bytes] | None) -> Backbone | None:
+    """Return what the metadata of a table that read_backbone returned tell; None for those of any other."""
+    said = (metadata or {}).get(_ABOUT)
     return Backbone(**json.loads(said)) if said else None
 
 

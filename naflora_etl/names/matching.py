@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from naflora_etl.engine.tables import clean_rows, count_issues
-from naflora_etl.names.backbone import read_backbone
+from naflora_etl.names.backbone import Backbone, describe_backbone, read_backbone
 from naflora_etl.names.namelist import NameList, read_name_list
 from naflora_etl.names.overrides import Overrides
 from naflora_etl.names.resolve import Resolver, Verdict
@@ -31,6 +31,8 @@ class Matched:
     resolver: Resolver
     backbone_issues: dict[str, int]
     """Rows of the backbone that could not be used, by issue."""
+    backbone: Backbone | None = None
+    """Which backbone it was."""
 
 
 def match_names(
@@ -45,7 +47,7 @@ def match_names(
         if verdict.verdict == "unreadable" and names.issues[at]:
             verdict = replace(verdict, issue=names.issues[at])
         verdicts.append(verdict)
-    return Matched(names, verdicts, resolver, count_issues(wcvp))
+    return Matched(names, verdicts, resolver, count_issues(wcvp), describe_backbone(wcvp.schema.metadata))
 
 
 def match_files(
@@ -120,7 +122,11 @@ def summarise(matched: Matched) -> dict[str, Any]:
         "issues": _ranked(issues),
         "overrides": _ranked(Counter(verdict.override for verdict in verdicts if verdict.override)),
         "mended": sum(1 for mended in matched.names.mended if mended),
-        "backbone": {"rows": len(matched.resolver.wcvp), "set_aside": matched.backbone_issues},
+        "backbone": {
+            **(asdict(matched.backbone) if matched.backbone else {}),
+            "rows": len(matched.resolver.wcvp),
+            "set_aside": matched.backbone_issues,
+        },
     }
 
 

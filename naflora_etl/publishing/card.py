@@ -23,6 +23,7 @@ def render_card(contents: Contents) -> str:
         release=contents.release,
         head=_head(contents),
         recipe=contents.recipe,
+        backbone=contents.backbone,
         figures=contents.figures,
         funnel=contents.funnel,
         licence=contents.licence,

@@ -31,6 +31,8 @@ class Contents:
     excluded: pa.Table
     funnel: tuple[Step, ...]
     hosts: tuple[Host, ...]
+    backbone: dict[str, Any] | None = None
+    """The backbone of names that was read: its file, layout, version and sha256."""
     certificate: dict[str, Any] | None = None
     """servers.json of the selection: the frontier of servers, the bounds, and the choice."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import IO, Any
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from naflora_etl.engine.tables import read_parquet, write_parquet
 from naflora_etl.imaging.audit import audit_sheets
 from naflora_etl.imaging.smaller import shrink_jpeg
 from naflora_etl.imaging.tesseract import has_tesseract
+from naflora_etl.names.backbone import describe_backbone
 from naflora_etl.publishing.attribution import THANKS, render_acknowledgements, write_attribution
 from naflora_etl.publishing.card import render_card
 from naflora_etl.publishing.checksums import NAME as SUMS
@@ -92,8 +94,10 @@ def write_release(
     if not given["shards"].num_rows:
         raise Fault("release: no image came through to the end, so there is nothing to publish; see `naflora status`.")
     whole = {name: tables.whole(name) for name in READS}
+    backbone = describe_backbone(tables.metadata("wcvp"))
     contents = Contents(
         recipe=publish_recipe(recipe),
+        backbone=asdict(backbone) if backbone else None,
         manifest=join_manifest(given, whole["records"], fetch_times=options.fetch_times),
         classes=count_classes(given),
         excluded=list_excluded(whole),
@@ -146,7 +150,8 @@ def _write_tables(files: ReleaseFiles, contents: Contents, taxa: pa.Table) -> No
     files.write("train_metadata.json", "metadata", lambda stream: write_train_metadata(manifest, classes, stream))
     files.write("test_metadata.json", "metadata", lambda stream: write_test_metadata(manifest, stream))
     files.write("sample_submission.csv", "metadata", lambda stream: write_sample_submission(manifest, stream))
-    files.write("recipe.json", "metadata", lambda stream: stream.write(render_recipe(contents.recipe)))
+    made_by = render_recipe(contents.recipe | {"backbone": contents.backbone})
+    files.write("recipe.json", "metadata", lambda stream: stream.write(made_by))
 
 
 def _write_size(files: ReleaseFiles, contents: Contents, size_px: int, recipe: Recipe) -> None:

@@ -71,5 +71,5 @@ def test_an_extract_of_wcvp_is_in_use_throughout() -> None:
     assert (len(table), table["issue"].null_count) == (3_687, 3_687)
     remarks = [remark for remark in table["remark"].to_pylist() if remark]
     assert remarks == ["BACKBONE_ACCEPTED_MISSING"] * 671, "an extract leads to names that it leaves out"
-    about = describe_backbone(table)
+    about = describe_backbone(table.schema.metadata)
     assert about is not None and about.layout == "wcvp"

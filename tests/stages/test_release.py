@@ -140,6 +140,12 @@ def test_the_published_recipe_leaks_no_path_and_no_person(tmp_path: Path) -> Non
         assert str(tmp_path).encode() not in path.read_bytes() and b"me@example.org" not in path.read_bytes(), path.name
 
 
+def test_the_release_tells_which_backbone_its_names_are_from(world: SmallWorld) -> None:
+    told = json.loads((world.release / "recipe.json").read_text())["backbone"]
+    assert told == {"file": "wcvp.zip", "layout": "wcvp", "version": "12", "sha256": "ab" * 32}
+    assert "version 12, sha256 abababababab |" in (world.release / "README.md").read_text()
+
+
 def test_a_licence_nobody_stated_is_published_as_such_when_the_recipe_allows_it(tmp_path: Path) -> None:
     world = make_world(tmp_path, records={"unknown_license": "allow"})
     world.change("records", key_of("http://127.0.0.3/w-10/1.jpg"), license=None)
