@@ -1,8 +1,9 @@
 """The release in the words of the Herbarium 2022 competition, so that code written for it reads ours.
 
-Two things differ, and the card says so. The `distances` between genera are empty, since they need a tree that no recipe
-names yet. The images lie in tars: `file_name` is where the competition's code would look for one below train_images/
-or test_images/. No file holds the test labels alone; whoever withholds them takes `part = 'test'` of the manifest.
+Two things differ, and the card says so. The `distances` between genera are empty where the recipe names no tree. The
+images lie in tars: `file_name` is where the competition's code would look for one below train_images/ or test_images/,
+where `naflora shard --layout competition` lays them. No published file holds the test labels alone; whoever withholds
+them takes `part = 'test'` of the manifest.
 """
 
 from __future__ import annotations
@@ -33,10 +34,17 @@ def file_name(image_id: str) -> str:
     return f"{number // 1000:03d}/test-{number:06d}.jpg"
 
 
-def write_train_metadata(manifest: pa.Table, classes: pa.Table, stream: IO[bytes]) -> None:
+def list_genera(classes: pa.Table) -> list[str]:
+    """Return the genera in order of their ids."""
+    return sorted(set(classes["genus"].to_pylist()))
+
+
+def write_train_metadata(
+    manifest: pa.Table, classes: pa.Table, stream: IO[bytes], distances: Iterable[dict[str, Any]] = ()
+) -> None:
     """Write train_metadata.json: annotations and images in the same order, which code of the competition relies on."""
     train = _part(manifest, "train")
-    genera = {genus: number for number, genus in enumerate(sorted(set(classes["genus"].to_pylist())))}
+    genera = {genus: number for number, genus in enumerate(list_genera(classes))}
     institutions = {code: number for number, code in enumerate(sorted(set(_institutions(train))))}
     licenses = {name: number for number, name in enumerate(sorted(set(manifest["license"].to_pylist())))}
     lists: dict[str, Iterable[dict[str, Any]]] = {
@@ -52,7 +60,7 @@ def write_train_metadata(manifest: pa.Table, classes: pa.Table, stream: IO[bytes
         "categories": map(_category, classes.to_pylist()),
         "genera": ({"genus_id": number, "genus": genus} for genus, number in genera.items()),
         "images": (_image(row, row["image_id"], licenses) for row in _rows(train)),
-        "distances": (),
+        "distances": distances,
         "licenses": (
             {"id": number, "name": name_licence(name).name, "url": name_licence(name).url}
             for name, number in licenses.items()

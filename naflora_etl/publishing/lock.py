@@ -33,13 +33,13 @@ NAME = "lock.json"
 FORMAT = 1
 TABLES = ("taxa", "harvest", "records", "selection", "images", "split", "shards")
 LIBRARIES = (
-    "duckdb", "ftfy", "highspy", "jinja2", "matplotlib", "numpy", "onnxruntime", "opencv-python-headless",
+    "duckdb", "ftfy", "highspy", "jinja2", "matplotlib", "newick", "numpy", "onnxruntime", "opencv-python-headless",
     "pillow", "pyarrow", "python-calamine", "pyvips", "pyvips-binary", "rapidfuzz", "rapidocr", "simplejpeg",
 )  # fmt: skip
 """Those whose next version may give other rows, other pixels or other bytes of a file."""
 VOLATILE = {"fetched_at", "etag", "asked", "fetched_url", "pack", "offset", "before_offset", "before_length_bytes"}
 """Columns of the workspace's tables that tell when and from where a thing came, or where it lies: not what it is."""
-GIVEN = ("checklist.paths", "wcvp.path", "taxa.overrides", "harvest.archives", "split.ledger")
+GIVEN = ("checklist.paths", "wcvp.path", "taxa.overrides", "harvest.archives", "split.ledger", "release.tree")
 ROWS_AT_ONCE = 200_000
 MOST_TOLD = 5
 MEND = "Bring back what differs, or build without --locked"

@@ -20,6 +20,7 @@ def publish_recipe(recipe: Recipe) -> dict[str, Any]:
     values["checklist"]["paths"] = [_name(path) for path in values["checklist"]["paths"]]
     values["wcvp"]["path"] = values["wcvp"]["path"] and _name(values["wcvp"]["path"])
     values["taxa"]["overrides"] = values["taxa"]["overrides"] and _name(values["taxa"]["overrides"])
+    values["release"]["tree"] = values["release"]["tree"] and _name(values["release"]["tree"])
     values["harvest"]["archives"] = [_name(path) for path in values["harvest"]["archives"]]
     values["split"]["ledger"] = [_name(path) for path in values["split"]["ledger"]]
     return values | {"is_sandbox": is_sandbox}

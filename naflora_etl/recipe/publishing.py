@@ -35,6 +35,8 @@ class ReleaseOptions(Section):
     """Page where the release can be found."""
     doi: Annotated[str, Field(pattern=r"^(10\.\d{4,9}/\S+)?$")] = ""
     """DOI of the release, 10.5281/zenodo.123."""
+    tree: str | None = None
+    """A tree in Newick form with branch lengths: distances between genera in train_metadata.json; none without it."""
     fetch_times: bool = False
     """Tell when each image was fetched; off, so that two builds from the same answers give the same bytes."""
     sizes_px: tuple[Count, ...] = ()

@@ -86,6 +86,9 @@ def make_recipe(values: dict[str, Any], *, folder: Path, where: str = "recipe") 
             "checklist": recipe.checklist.model_copy(
                 update={"paths": tuple(_absolute(p, folder) for p in recipe.checklist.paths)}
             ),
+            "release": recipe.release.model_copy(
+                update={"tree": _absolute(recipe.release.tree, folder) if recipe.release.tree else None}
+            ),
             "wcvp": recipe.wcvp.model_copy(
                 update={"path": _absolute(recipe.wcvp.path, folder) if recipe.wcvp.path else None}
             ),

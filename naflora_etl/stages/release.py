@@ -43,6 +43,7 @@ from naflora_etl.publishing.derived import NAME as DERIVED
 from naflora_etl.publishing.derived import Download, list_downloads, render_derived_dataset
 from naflora_etl.publishing.funnel import count_funnel, count_hosts
 from naflora_etl.publishing.kaggle import (
+    list_genera,
     write_sample_submission,
     write_solution,
     write_test_metadata,
@@ -63,6 +64,7 @@ from naflora_etl.publishing.provenance import publish_recipe, render_recipe
 from naflora_etl.publishing.report import render_report
 from naflora_etl.publishing.reshard import reshard_images
 from naflora_etl.publishing.samples import draw_rows
+from naflora_etl.publishing.tree import list_distances, measure_distances
 from naflora_etl.publishing.withdrawn import NAME as WITHDRAWN
 from naflora_etl.publishing.withdrawn import find_withdrawn, write_withdrawn
 from naflora_etl.recipe import Recipe, ReleaseOptions
@@ -114,7 +116,7 @@ def write_release(
         files.take("shards", shard)
     for size_px in options.sizes_px:
         _write_size(files, contents, size_px, recipe)
-    _write_tables(files, contents, whole["taxa"])
+    _write_tables(files, contents, whole["taxa"], options.tree)
     withdrawn = find_all_withdrawn(given["harvest"], blobs, whole["records"], contents.manifest)
     files.write(WITHDRAWN, "table", lambda stream: write_withdrawn(withdrawn, stream))
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
@@ -137,7 +139,7 @@ def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
         write_solution(manifest, halves, stream)
 
 
-def _write_tables(files: ReleaseFiles, contents: Contents, taxa: pa.Table) -> None:
+def _write_tables(files: ReleaseFiles, contents: Contents, taxa: pa.Table, tree: str | None) -> None:
     manifest, classes = contents.manifest, contents.classes
     specimens, datasets, names = list_specimens(manifest), list_datasets(manifest), list_names(taxa)
     files.write("specimens.parquet", "table", lambda stream: write_parquet(specimens, stream))
@@ -147,7 +149,10 @@ def _write_tables(files: ReleaseFiles, contents: Contents, taxa: pa.Table) -> No
     files.write("classes.parquet", "table", lambda stream: write_parquet(classes, stream))
     files.write("excluded.parquet", "table", lambda stream: write_parquet(contents.excluded, stream))
     files.write("attribution.csv", "table", lambda stream: write_attribution(manifest, stream))
-    files.write("train_metadata.json", "metadata", lambda stream: write_train_metadata(manifest, classes, stream))
+    distances = list_distances(measure_distances(tree, list_genera(classes))) if tree else ()
+    files.write(
+        "train_metadata.json", "metadata", lambda stream: write_train_metadata(manifest, classes, stream, distances)
+    )
     files.write("test_metadata.json", "metadata", lambda stream: write_test_metadata(manifest, stream))
     files.write("sample_submission.csv", "metadata", lambda stream: write_sample_submission(manifest, stream))
     made_by = render_recipe(contents.recipe | {"backbone": contents.backbone})
@@ -246,4 +251,5 @@ STAGE = Stage(
     reads=READS,
     run=write_release,
     uses=("tables", "blobs", "packs", "folder", "recipe", "progress"),
+    files=lambda options: (options.tree,) if options.tree else (),
 )

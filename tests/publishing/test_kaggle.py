@@ -1,4 +1,4 @@
-"""The Herbarium 2022 files: their form, to the key."""
+"""The Herbarium 2022 files: their form, to the key; distances between genera along a tree."""
 
 from __future__ import annotations
 
