@@ -28,7 +28,7 @@ FUNNEL = {
     "images": (28, 23),
     "split": (23, 23),
     "shards": (23, 23),
-    "release": (23, 25),
+    "release": (23, 26),
 }
 
 

@@ -1,4 +1,4 @@
-"""The contact sheet: a few images before and after the redaction, at one size, as data URIs."""
+"""The contact sheet: a few images before and after the redaction, as data URIs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from naflora_etl.engine.packs import PackDamaged
 from naflora_etl.engine.tables import query_tables
 
 THUMBNAIL_QUALITY = 82
+AFTER_PX = 440
+"""Long side of the picture from after the redaction: it is in the release in full, so it may be seen better."""
 
 
 class Reader(Protocol):
@@ -26,7 +28,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Pair:
-    """One image before and after, both as data URIs of the same width and height."""
+    """One image before and after, both as data URIs; the width and height are those of the one from after."""
 
     image_key: str
     taxon_name: str
@@ -38,10 +40,11 @@ class Pair:
     after: str
 
 
-def make_contact_sheet(images: pa.Table, manifest: pa.Table, packs: Reader, count: int) -> list[Pair]:
+def make_contact_sheet(images: pa.Table, manifest: pa.Table, packs: Reader, count: int, size_px: int) -> list[Pair]:
     """Return up to `count` pairs: released images with a thumbnail from before, a species once if possible.
 
-    Which ones is decided by a hash of their keys, so none was picked for its looks.
+    Which ones is decided by a hash of their keys, so none was picked for its looks. The one from before is `size_px`
+    long at most, so that no word on it can be read.
     """
     rows = query_tables(
         """select i.image_key, i.pack, i."offset", i.size_bytes, i.before_offset, i.before_length_bytes, i.text_boxes,
@@ -57,7 +60,7 @@ def make_contact_sheet(images: pa.Table, manifest: pa.Table, packs: Reader, coun
         try:
             before = packs.read(row["pack"], row["before_offset"], row["before_length_bytes"])
             after = packs.read(row["pack"], row["offset"], row["size_bytes"])
-            pairs.append(_pair(row, before, after))
+            pairs.append(_pair(row, before, after, size_px))
         except (PackDamaged, OSError):  # shards has told of a damaged pack already
             continue
     return sorted(pairs, key=lambda pair: (pair.taxon_name, pair.image_key))
@@ -73,14 +76,13 @@ def _species_in_turn(rows: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     return [row for _, _, row in sorted(zip(turns, range(len(rows)), rows, strict=True), key=lambda item: item[:2])]
 
 
-def _pair(row: dict[str, Any], before: bytes, after: bytes) -> Pair:
+def _pair(row: dict[str, Any], before: bytes, after: bytes, size_px: int) -> Pair:
     with Image.open(io.BytesIO(before)) as thumbnail:
-        size = thumbnail.size
+        if max(thumbnail.size) > size_px:
+            before = _reduce(thumbnail, _fit(thumbnail.size, size_px))
     with Image.open(io.BytesIO(after)) as finished:
-        finished.draft("RGB", size)
-        reduced = finished.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    reduced.save(stream, "JPEG", quality=THUMBNAIL_QUALITY)
+        size = _fit(finished.size, AFTER_PX)
+        reduced = _reduce(finished, size)
     return Pair(
         image_key=row["image_key"],
         taxon_name=row["taxon_name"],
@@ -89,8 +91,21 @@ def _pair(row: dict[str, Any], before: bytes, after: bytes) -> Pair:
         width_px=size[0],
         height_px=size[1],
         before=_data_uri(before),
-        after=_data_uri(stream.getvalue()),
+        after=_data_uri(reduced),
     )
+
+
+def _fit(size: tuple[int, int], size_px: int) -> tuple[int, int]:
+    scale = min(1.0, size_px / max(size))
+    width_px, height_px = (max(1, round(side * scale)) for side in size)
+    return width_px, height_px
+
+
+def _reduce(image: Image.Image, size: tuple[int, int]) -> bytes:
+    image.draft("RGB", size)
+    stream = io.BytesIO()
+    image.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(stream, "JPEG", quality=THUMBNAIL_QUALITY)
+    return stream.getvalue()
 
 
 def _data_uri(jpeg: bytes) -> str:

@@ -9,16 +9,24 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from naflora_etl.publishing.diff import Difference
 from naflora_etl.publishing.funnel import Host, Step
 from naflora_etl.publishing.kaggle import UNNAMED
 from naflora_etl.publishing.licences import Licence, name_licence, whole_licence
+from naflora_etl.publishing.verdicts import Names
 
 
 class Count(NamedTuple):
-    """A name and how many images bear it."""
+    """A name, how many images bear it, and how many of those are to test on."""
 
     name: str
     images: int
+    test: int = 0
+
+    @property
+    def train(self) -> int:
+        """Images to train on."""
+        return self.images - self.test
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,9 @@ class Contents:
     """The backbone of names that was read: its file, layout, version and sha256."""
     certificate: dict[str, Any] | None = None
     """servers.json of the selection: the frontier of servers, the bounds, and the choice."""
+    names: Names | None = None
+    changes: Difference | None = None
+    """What changed since the release before this one, where the recipe names it."""
 
     @property
     def release(self) -> dict[str, Any]:
@@ -61,27 +72,27 @@ class Contents:
     def institutions(self) -> tuple[Count, ...]:
         """Images of each institution, the largest first."""
         codes = pc.coalesce(self.manifest["institutionCode"], self.manifest["collectionCode"], UNNAMED)
-        return _counts(pc.if_else(pc.equal(codes, ""), UNNAMED, codes))
+        return self._count(pc.if_else(pc.equal(codes, ""), UNNAMED, codes))
 
     @cached_property
     def families(self) -> tuple[Count, ...]:
         """Images of each family, the largest first."""
-        return _counts(self.manifest["family"])
+        return self._count(self.manifest["family"])
 
     @cached_property
     def countries(self) -> tuple[Count, ...]:
         """Images from each country, the largest first."""
-        return _counts(pc.coalesce(self.manifest["countryCode"], UNNAMED))
+        return self._count(pc.coalesce(self.manifest["countryCode"], UNNAMED))
 
     @cached_property
     def datasets(self) -> tuple[Count, ...]:
         """Images of each data set of the aggregators, the largest first."""
-        return _counts(pc.coalesce(self.manifest["datasetKey"], UNNAMED))
+        return self._count(pc.coalesce(self.manifest["datasetKey"], UNNAMED))
 
     @cached_property
     def licences(self) -> tuple[tuple[Count, Licence], ...]:
         """Images under each licence, the most frequent first, with the licence's name and address."""
-        return tuple((count, name_licence(count.name)) for count in _counts(self.manifest["license"]))
+        return tuple((count, name_licence(count.name)) for count in self._count(self.manifest["license"]))
 
     @cached_property
     def licence(self) -> str | None:
@@ -98,7 +109,17 @@ class Contents:
             "mean_share": float(pc.mean(self.manifest["text_share"]).as_py() or 0.0),
         }
 
+    @cached_property
+    def years(self) -> tuple[tuple[int, int, int], ...]:
+        """Year of gathering, images to train on, images to test on; in order, without those whose year is unknown."""
+        known = self.manifest.filter(pc.is_valid(self.manifest["year"]))
+        counts = self._count(known["year"], known)
+        return tuple(sorted((int(count.name), count.train, count.test) for count in counts))
 
-def _counts(column: pa.ChunkedArray) -> tuple[Count, ...]:
-    found = [Count(row["values"], row["counts"]) for row in pc.value_counts(column).to_pylist()]
-    return tuple(sorted(found, key=lambda count: (-count.images, count.name)))
+    def _count(self, column: pa.ChunkedArray, rows: pa.Table | None = None) -> tuple[Count, ...]:
+        """Return how many of `rows` (all when not said) bear each value of `column`, the most frequent first."""
+        part = (self.manifest if rows is None else rows)["part"]
+        table = pa.table({"name": column, "test": pc.cast(pc.equal(part, "test"), pa.int64())})
+        grouped = table.group_by("name").aggregate([("test", "sum"), ([], "count_all")]).to_pylist()
+        found = [Count(row["name"], row["count_all"], row["test_sum"]) for row in grouped]
+        return tuple(sorted(found, key=lambda count: (-count.images, count.name)))

@@ -141,6 +141,11 @@ def compare_manifests(
     )
 
 
+def manifest_of(path: str) -> str:
+    """Return the file that a release is told apart by: the manifest in its folder, or the tarball itself."""
+    return str(Path(path) / MANIFEST) if Path(path).is_dir() else path
+
+
 def read_release(path: Path) -> tuple[dict[str, Any], pa.Table]:
     """Return what a release is called, and its manifest's COLUMNS; raises Fault when there is none at `path`."""
     parcel = open_parcel(path)

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-TRAIN, TEST, INK, RULE = "#5b7f4f", "#c98b2b", "#2a2f26", "#d9d5c8"
+TRAIN, TEST, STREAM, ASIDE = "#5b7f4f", "#c98b2b", "#a9bda0", "#cbbba9"
+INK, SOFT, RULE, CARD = "#2a2f26", "#66695c", "#d9d5c8", "#fffffe"
+THEMED = {
+    TRAIN: "green", TEST: "ochre", STREAM: "stream", ASIDE: "aside",
+    INK: "ink", SOFT: "soft", RULE: "rule", CARD: "card",
+}  # fmt: skip
+"""Colours of the figures, and the page's variable that takes the place of each, so that they follow light and dark."""
 FEW_CLASSES = 40
 """Up to so many species each gets a named bar; more are drawn as the outline of a long tail."""
-MOST_STEPS = 1000
+MOST_STEPS = 400
+MOST_BINS = 60
 STYLE: Any = {
     "svg.hashsalt": "naflora",
     "svg.fonttype": "none",
@@ -34,19 +44,78 @@ STYLE: Any = {
 Integers = npt.NDArray[np.int64]
 
 
-def draw_long_tail(classes: pa.Table) -> str:
+class Look(NamedTuple):
+    """How wide a figure is: on a desk, and on a phone, where a wide one would shrink until nobody can read it."""
+
+    name: str
+    width_in: float
+    font_pt: float
+
+    @property
+    def style(self) -> Any:
+        """The settings of a figure of this look."""
+        return STYLE | {"font.size": self.font_pt, "svg.hashsalt": f"naflora {self.name}"}
+
+
+WIDE = Look("wide", 8.2, 9)
+NARROW = Look("narrow", 4.3, 9.5)
+REFERRED = re.compile(r'(?:href="#|url\(#)([^")]+)')
+
+
+def draw_both(draw: Callable[[Look], str]) -> Markup:
+    """Return a figure in both looks, in the page's colours; the page's style shows the one that fits.
+
+    What was drawn is safe: matplotlib escapes the text itself.
+    """
+    return Markup("".join(f'<div class="{look.name}">{for_page(draw(look))}</div>' for look in (WIDE, NARROW)))
+
+
+def for_page(svg: str) -> str:
+    """Return an SVG that may stand beside others in a page: the page's colours, and no id that nothing refers to."""
+    for colour, name in THEMED.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    referred = set(REFERRED.findall(svg))
+    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in referred else "", svg)
+
+
+def draw_long_tail(classes: pa.Table, look: Look = WIDE) -> str:
     """Return an SVG of the images of each species, train and test stacked, most first."""
     rows = classes.to_pylist()
     rows.sort(key=lambda row: (-row["images_train"] - row["images_test"], row["taxon_name"]))
     train = np.array([row["images_train"] for row in rows], np.int64)
     test = np.array([row["images_test"] for row in rows], np.int64)
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(look.style):
         if len(rows) <= FEW_CLASSES:
-            figure = Figure(figsize=(8.2, 0.7 + 0.24 * max(3, len(rows))), layout="constrained")
+            figure = Figure(figsize=(look.width_in, 0.7 + 0.24 * max(3, len(rows))), layout="constrained")
             _draw_bars(figure.subplots(), [row["taxon_name"] for row in rows], train, test)
         else:
-            figure = Figure(figsize=(8.2, 3.2), layout="constrained")
+            figure = Figure(figsize=(look.width_in, 3.2), layout="constrained")
             _draw_outline(figure.subplots(), train, test)
+        return as_svg(figure)
+
+
+def draw_years(years: Sequence[tuple[int, int, int]], look: Look = WIDE) -> str:
+    """Return an SVG of the images gathered in each year, or span of years: (year, to train on, to test on)."""
+    year, train, test = (np.array(column, np.int64) for column in zip(*years, strict=True))
+    span = next(
+        step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if year.max() // step - year.min() // step < MOST_BINS
+    )
+    bins = year // span - year.min() // span
+    starts = (np.arange(bins.max() + 1) + year.min() // span) * span
+    train, test = (np.bincount(bins, weights=column, minlength=len(starts)) for column in (train, test))
+    with matplotlib.rc_context(look.style):
+        figure = Figure(figsize=(look.width_in, 2.6), layout="constrained")
+        axes = figure.subplots()
+        axes.bar(starts, train, 0.86 * span, align="edge", color=TRAIN, label="train")
+        axes.bar(starts, test, 0.86 * span, bottom=train, align="edge", color=TEST, label="test")
+        axes.set_xlabel("year of gathering" if span == 1 else f"year of gathering, in spans of {span}")
+        axes.set_ylabel("images")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+        axes.grid(axis="y", color=RULE, linewidth=0.6)
+        _finish(axes)
         return as_svg(figure)
 
 
@@ -73,6 +142,7 @@ def _draw_outline(axes: Axes, train: Integers, test: Integers) -> None:
     axes.set_ylim(0, None)
     axes.set_xlabel("species, from most to fewest images")
     axes.set_ylabel("images")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(axis="y", color=RULE, linewidth=0.6)
     _finish(axes)
 

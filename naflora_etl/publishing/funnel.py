@@ -62,6 +62,8 @@ class Host:
     name: str
     images: int
     reasons: tuple[Reason, ...]
+    size_bytes: int = 0
+    """Bytes that it sent for those images."""
 
     @property
     def failures(self) -> int:
@@ -81,12 +83,15 @@ def count_funnel(whole: Mapping[str, pa.Table]) -> tuple[Step, ...]:
 def count_hosts(images: pa.Table) -> tuple[Host, ...]:
     """Return what came of each image server, the one with most images first, from the whole table `images`."""
     counts: dict[str, Counter[str | None]] = {}
-    grouped = images.group_by(["host", "issue"]).aggregate([([], "count_all")])
+    sizes: Counter[str] = Counter()
+    grouped = images.group_by(["host", "issue"]).aggregate([([], "count_all"), ("source_size_bytes", "sum")])
     for row in grouped.to_pylist():
         if row["issue"] not in NO_FAILURE:
             counts.setdefault(row["host"], Counter())[row["issue"]] += row["count_all"]
+        if row["issue"] is None:
+            sizes[row["host"]] += row["source_size_bytes_sum"] or 0
     hosts = [
-        Host(name, found[None], _reasons({issue: rows for issue, rows in found.items() if issue is not None}))
+        Host(name, found[None], _reasons({k: rows for k, rows in found.items() if k is not None}), sizes[name])
         for name, found in counts.items()
     ]
     return tuple(sorted(hosts, key=lambda host: (-host.images, host.name)))

@@ -39,7 +39,10 @@ LIBRARIES = (
 """Those whose next version may give other rows, other pixels or other bytes of a file."""
 VOLATILE = {"fetched_at", "etag", "asked", "fetched_url", "pack", "offset", "before_offset", "before_length_bytes"}
 """Columns of the workspace's tables that tell when and from where a thing came, or where it lies: not what it is."""
-GIVEN = ("checklist.paths", "wcvp.path", "taxa.overrides", "harvest.archives", "split.ledger", "release.tree")
+GIVEN = ("checklist.paths", "wcvp.path", "taxa.overrides", "harvest.archives", "split.ledger",
+         "release.previous", "release.tree")  # fmt: skip
+RELEASES = ("split.ledger", "release.previous")
+"""Knobs that name releases, of which the manifest alone is read."""
 ROWS_AT_ONCE = 200_000
 MOST_TOLD = 5
 MEND = "Bring back what differs, or build without --locked"
@@ -82,7 +85,8 @@ def render_lock(
 def code_version() -> dict[str, str]:
     """Return the version of this package, and the sha256 of its code and contracts."""
     root, schemas, digest = Path(__file__).parents[1], resource_folder("schemas"), hashlib.sha256()
-    code = sorted([*root.rglob("*.py"), *(root / "publishing" / "templates").iterdir()])
+    templates = (path for path in (root / "publishing" / "templates").rglob("*") if path.is_file())
+    code = sorted([*root.rglob("*.py"), *templates])
     for folder, paths in ((root, code), (schemas, sorted(schemas.glob("*.json")))):
         for path in paths:
             digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
@@ -108,7 +112,7 @@ def digest_inputs(recipe: Recipe) -> dict[str, str]:
         value = getattr(getattr(recipe, section), name)
         given = (value,) if isinstance(value, str) else value or ()
         for path in (path for path in given if "://" not in path):  # what is fetched is told by the table harvest
-            place = Path(path) / "manifest.parquet" if knob == "split.ledger" and Path(path).is_dir() else path
+            place = Path(path) / "manifest.parquet" if knob in RELEASES and Path(path).is_dir() else path
             found[f"{knob}: {Path(path).name}"] = digest_path(str(place))
     return found
 

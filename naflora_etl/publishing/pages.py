@@ -6,21 +6,27 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+TEMPLATES = PackageLoader("naflora_etl.publishing")
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 def render_page(template: str, **values: Any) -> str:
     """Return a page out of templates/; what is not said in `values` is an error, not a gap."""
     pages = Environment(
-        loader=PackageLoader("naflora_etl.publishing"),
+        loader=TEMPLATES,
         autoescape=template.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    pages.filters |= {"number": _number, "percent": _percent, "size": _size, "cell": _cell}
+    pages.filters |= {"number": _number, "percent": _percent, "size": _size, "cell": _cell, "brief": _brief}
     return pages.get_template(template).render(**values)
+
+
+def read_template(name: str) -> str:
+    """Return the text of a file of templates/ as it stands."""
+    return TEMPLATES.get_source(Environment(), name)[0]
 
 
 def _number(value: float) -> str:
@@ -37,6 +43,12 @@ def _size(size_bytes: float) -> str:
         if size_bytes >= worth:
             return f"{size_bytes / worth:.1f} {unit}"
     return f"{size_bytes:.0f} B"
+
+
+def _brief(text: object, longest: int = 80) -> str:
+    """Return text that is no longer than `longest`, whatever an institution calls itself."""
+    said = " ".join(str(text).split())
+    return said if len(said) <= longest else said[: longest - 1].rstrip() + "…"
 
 
 def _cell(text: object) -> str:

@@ -22,6 +22,7 @@ def publish_recipe(recipe: Recipe) -> dict[str, Any]:
     values["taxa"]["overrides"] = values["taxa"]["overrides"] and _name(values["taxa"]["overrides"])
     values["release"]["tree"] = values["release"]["tree"] and _name(values["release"]["tree"])
     values["harvest"]["archives"] = [_name(path) for path in values["harvest"]["archives"]]
+    values["release"]["previous"] = values["release"]["previous"] and _name(values["release"]["previous"])
     values["split"]["ledger"] = [_name(path) for path in values["split"]["ledger"]]
     return values | {"is_sandbox": is_sandbox}
 

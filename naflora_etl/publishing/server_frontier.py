@@ -9,10 +9,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from naflora_etl.publishing.figures import INK, RULE, STYLE, TEST, TRAIN, as_svg
+from naflora_etl.publishing.figures import CARD, INK, RULE, TEST, TRAIN, WIDE, Look, as_svg
 
 Certificate = dict[str, Any]
 """What ServerChoice.as_dict says, and servers.json holds."""
+
+
+FIRST_DRAWN, MOST_DRAWN = 60, 120
+"""Numbers of servers that have a point of their own in the figure."""
 
 
 def tell_steps(certificate: Certificate) -> list[dict[str, Any]]:
@@ -33,25 +37,31 @@ def tell_steps(certificate: Certificate) -> list[dict[str, Any]]:
     return steps
 
 
-def draw_frontier(certificate: Certificate) -> str:
+def _thin(rows: list[dict[str, Any]], chosen: int) -> list[dict[str, Any]]:
+    """Return the rows that are drawn: the first ones all, for there the line is steep, then as many as can be told."""
+    shown = {*range(FIRST_DRAWN), *np.linspace(0, len(rows) - 1, MOST_DRAWN).astype(int).tolist()}
+    return [row for place, row in enumerate(rows) if place in shown or row["k"] == chosen]
+
+
+def draw_frontier(certificate: Certificate, look: Look = WIDE) -> str:
     """Return an SVG of the species covered by the best set of each number of servers.
 
     The band above reaches up to the bound: no set of so many servers lies above it. A filled point is proven best.
     """
-    rows = certificate["frontier"]
+    rows = _thin(certificate["frontier"], certificate["choice"]["k"])
     servers = np.array([row["k"] for row in rows])
     species = np.array([row["species"] for row in rows])
     bound = np.array([row["bound"] for row in rows])
     proven = np.array([row["proven"] for row in rows], dtype=bool)
     reachable, choice = certificate["reachable_species"], certificate["choice"]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8.2, 4.2), layout="constrained")
+    with matplotlib.rc_context(look.style):
+        figure = Figure(figsize=(look.width_in, 4.2), layout="constrained")
         axes = figure.subplots()
         axes.axhline(reachable, color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
         if (bound > species).any():
             axes.fill_between(servers, species, bound, color=TEST, alpha=0.3, linewidth=0, label="not ruled out")
         axes.plot(servers, species, color=TRAIN, linewidth=1.2, zorder=2)
-        for which, face, label in ((proven, TRAIN, "best, proven"), (~proven, "white", "best found")):
+        for which, face, label in ((proven, TRAIN, "best, proven"), (~proven, CARD, "best found")):
             if which.any():
                 axes.scatter(servers[which], species[which], 18, facecolor=face, edgecolor=TRAIN, zorder=3, label=label)
         # in the legend, where it hides no point wherever the choice lies

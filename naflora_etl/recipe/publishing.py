@@ -41,7 +41,11 @@ class ReleaseOptions(Section):
     """Tell when each image was fetched; off, so that two builds from the same answers give the same bytes."""
     sizes_px: tuple[Count, ...] = ()
     """Smaller copies of all images beside, by long side ([288, 480]): size-288/ can be trained on by itself."""
-    contact_sheet: Count = 12
-    """Images on the report's contact sheet."""
+    previous: str | None = None
+    """The release before this one, a folder or a tarball: the report tells what changed since."""
+    contact_sheet: Annotated[int, Field(ge=0, le=100)] = 12
+    """Sheets that the report shows before and after; 0 shows none, for rights that forbid it."""
+    before_px: Annotated[int, Field(ge=16, le=200)] = 120
+    """Long side of what a sheet looked like before; no word is to be read at 120, large print guessed at 200."""
     audit_sample: Annotated[int, Field(ge=0)] = 12
     """Finished images that Tesseract reads for the report, where it is installed; 0 reads none."""

@@ -86,9 +86,6 @@ def make_recipe(values: dict[str, Any], *, folder: Path, where: str = "recipe") 
             "checklist": recipe.checklist.model_copy(
                 update={"paths": tuple(_absolute(p, folder) for p in recipe.checklist.paths)}
             ),
-            "release": recipe.release.model_copy(
-                update={"tree": _absolute(recipe.release.tree, folder) if recipe.release.tree else None}
-            ),
             "wcvp": recipe.wcvp.model_copy(
                 update={"path": _absolute(recipe.wcvp.path, folder) if recipe.wcvp.path else None}
             ),
@@ -100,6 +97,12 @@ def make_recipe(values: dict[str, Any], *, folder: Path, where: str = "recipe") 
             ),
             "harvest": recipe.harvest.model_copy(
                 update={"archives": tuple(_absolute(p, folder) for p in recipe.harvest.archives)}
+            ),
+            "release": recipe.release.model_copy(
+                update={
+                    name: _absolute(path, folder) if (path := getattr(recipe.release, name)) else None
+                    for name in ("previous", "tree")
+                }
             ),
         }
     )

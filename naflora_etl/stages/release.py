@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
@@ -25,8 +26,11 @@ from naflora_etl.engine.tables import read_parquet, write_parquet
 from naflora_etl.imaging.audit import audit_sheets
 from naflora_etl.imaging.smaller import shrink_jpeg
 from naflora_etl.imaging.tesseract import has_tesseract
-from naflora_etl.names.backbone import describe_backbone
+from naflora_etl.names.backbone import Backbone, describe_backbone
+from naflora_etl.names.rules import FLAGGED, RULES, VERDICTS
 from naflora_etl.publishing.attribution import THANKS, render_acknowledgements, write_attribution
+from naflora_etl.publishing.bill import NAME as BILL
+from naflora_etl.publishing.bill import write_bill
 from naflora_etl.publishing.card import render_card
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import Sum, render_sums, sum_stream
@@ -41,6 +45,7 @@ from naflora_etl.publishing.datapackage import NAME as DATAPACKAGE
 from naflora_etl.publishing.datapackage import render_datapackage
 from naflora_etl.publishing.derived import NAME as DERIVED
 from naflora_etl.publishing.derived import Download, list_downloads, render_derived_dataset
+from naflora_etl.publishing.diff import Difference, compare_manifests, manifest_of, read_names, read_release
 from naflora_etl.publishing.funnel import count_funnel, count_hosts
 from naflora_etl.publishing.kaggle import (
     list_genera,
@@ -65,6 +70,7 @@ from naflora_etl.publishing.report import render_report
 from naflora_etl.publishing.reshard import reshard_images
 from naflora_etl.publishing.samples import draw_rows
 from naflora_etl.publishing.tree import list_distances, measure_distances
+from naflora_etl.publishing.verdicts import count_names
 from naflora_etl.publishing.withdrawn import NAME as WITHDRAWN
 from naflora_etl.publishing.withdrawn import find_withdrawn, write_withdrawn
 from naflora_etl.recipe import Recipe, ReleaseOptions
@@ -73,7 +79,7 @@ from naflora_etl.sources.renewal import PUBLISHED
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
 CERTIFICATE = "servers.json"
 SOLUTION = "solution.csv"
-WRITERS = 23
+WRITERS = 24
 """Files besides the shards, for the progress line."""
 PLACE = ["image_key", "pack", "offset", "size_bytes"]
 
@@ -96,19 +102,16 @@ def write_release(
     if not given["shards"].num_rows:
         raise Fault("release: no image came through to the end, so there is nothing to publish; see `naflora status`.")
     whole = {name: tables.whole(name) for name in READS}
-    backbone = describe_backbone(tables.metadata("wcvp"))
-    contents = Contents(
-        recipe=publish_recipe(recipe),
-        backbone=asdict(backbone) if backbone else None,
-        manifest=join_manifest(given, whole["records"], fetch_times=options.fetch_times),
-        classes=count_classes(given),
-        excluded=list_excluded(whole),
-        funnel=count_funnel(whole),
-        hosts=count_hosts(whole["images"]),
+    contents = gather_contents(
+        given,
+        whole,
+        recipe,
+        backbone=describe_backbone(tables.metadata("wcvp")),
         certificate=json.loads(folder.find("selection", CERTIFICATE) or b"null"),
     )
-    pairs = make_contact_sheet(given["images"], contents.manifest, packs, options.contact_sheet)
-    reading = read_sample(given["images"], contents.manifest, packs, options.audit_sample)
+    manifest = contents.manifest
+    pairs = make_contact_sheet(given["images"], manifest, packs, options.contact_sheet, options.before_px)
+    reading = read_sample(given["images"], manifest, packs, options.audit_sample)
     page = render_report(contents, pairs, reading)
     shards = sorted(set(given["shards"]["shard"].to_pylist()))
     files = ReleaseFiles(folder, len(shards) + WRITERS, progress)
@@ -127,9 +130,34 @@ def write_release(
     sums = render_sums(files.sums)
     files.write(SUMS, "checksums", lambda stream: stream.write(sums))
     if recipe.split.public_share is not None:
-        _keep_solution(folder, contents.manifest, given["split"])
+        _keep_solution(folder, manifest, given["split"])
     rows = [files.rows[name] for name in sorted(files.rows)]
     return pa.Table.from_pylist(rows, read_contract("release").arrow_schema)
+
+
+def gather_contents(
+    given: Mapping[str, pa.Table],
+    whole: Mapping[str, pa.Table],
+    recipe: Recipe,
+    *,
+    backbone: Backbone | None,
+    certificate: dict[str, Any] | None,
+) -> Contents:
+    """Return what the release holds, out of the clean and the whole tables and the servers' certificate."""
+    manifest = join_manifest(given, whole["records"], fetch_times=recipe.release.fetch_times)
+    classes = count_classes(given)
+    return Contents(
+        recipe=publish_recipe(recipe),
+        backbone=asdict(backbone) if backbone else None,
+        manifest=manifest,
+        classes=classes,
+        excluded=list_excluded(whole),
+        funnel=count_funnel(whole),
+        hosts=count_hosts(whole["images"]),
+        certificate=certificate,
+        names=count_names(whole["taxa"], classes, VERDICTS, RULES, FLAGGED),
+        changes=tell_changes(recipe.release, recipe.name, manifest, list_names(whole["taxa"])),
+    )
 
 
 def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
@@ -149,6 +177,7 @@ def _write_tables(files: ReleaseFiles, contents: Contents, taxa: pa.Table, tree:
     files.write("classes.parquet", "table", lambda stream: write_parquet(classes, stream))
     files.write("excluded.parquet", "table", lambda stream: write_parquet(contents.excluded, stream))
     files.write("attribution.csv", "table", lambda stream: write_attribution(manifest, stream))
+    files.write(BILL, "table", lambda stream: write_bill(contents.hosts, stream))
     distances = list_distances(measure_distances(tree, list_genera(classes))) if tree else ()
     files.write(
         "train_metadata.json", "metadata", lambda stream: write_train_metadata(manifest, classes, stream, distances)
@@ -194,6 +223,21 @@ def find_all_withdrawn(harvest: pa.Table, blobs: Blobs, records: pa.Table, manif
     if not lists:
         return None
     return find_withdrawn(read_parquet(io.BytesIO(blobs.get(lists[0]))), records, manifest)
+
+
+def files_of(options: ReleaseOptions) -> tuple[str, ...]:
+    """Return the files outside the data folder that a release reads."""
+    previous = (manifest_of(options.previous),) if options.previous else ()
+    return (*previous, *((options.tree,) if options.tree else ()))
+
+
+def tell_changes(options: ReleaseOptions, name: str, manifest: pa.Table, names: pa.Table) -> Difference | None:
+    """Return what changed since the release that the recipe names as the one before; None when it names none."""
+    if not options.previous:
+        return None
+    told = {"name": name, "version": options.version, "images": manifest.num_rows}
+    previous = Path(options.previous)
+    return compare_manifests(*read_release(previous), told, manifest, read_names(previous), names)
 
 
 def read_sample(images: pa.Table, manifest: pa.Table, packs: Packs, count: int) -> dict[str, Any] | None:
@@ -251,5 +295,5 @@ STAGE = Stage(
     reads=READS,
     run=write_release,
     uses=("tables", "blobs", "packs", "folder", "recipe", "progress"),
-    files=lambda options: (options.tree,) if options.tree else (),
+    files=files_of,
 )

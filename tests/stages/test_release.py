@@ -19,8 +19,8 @@ from naflora_etl.publishing.verify import verify_release
 FILES = [
     "ACKNOWLEDGEMENTS.txt", "CITATION.cff", "README.md", "SHA256SUMS", "attribution.csv", "citations.bib",
     "citations.json", "classes.parquet", "croissant.json", "datapackage.json", "datasets.parquet",
-    "derived_dataset.json", "excluded.parquet", "lock.json", "manifest.parquet", "names.parquet", "recipe.json",
-    "report.html", "sample_submission.csv", "specimens.parquet", "test-00000.tar", "test_metadata.json",
+    "derived_dataset.json", "excluded.parquet", "host_bill.csv", "lock.json", "manifest.parquet", "names.parquet",
+    "recipe.json", "report.html", "sample_submission.csv", "specimens.parquet", "test-00000.tar", "test_metadata.json",
     "train-00000.tar", "train-00001.tar", "train_metadata.json", "withdrawn.csv",
 ]  # fmt: skip
 
@@ -106,13 +106,14 @@ def test_the_report_needs_nothing_but_itself(world: SmallWorld) -> None:
     page = (world.release / "report.html").read_text()
     assert "A &lt;small&gt; &amp; honest set" in page and "<small> &" not in page
     assert "MO|&lt;b&gt;" in page
-    assert not re.search(r"<script|<link|@import|url\(http|src=\"(?!data:)", page)
+    assert not re.search(r"<link|@import|url\(http|<script[^>]|src=\"(?!data:)", page) and page.count("<script>") == 1
     assert page.count('src="data:image/jpeg;base64,') == 2 * 6, "six images had a thumbnail from before"
-    apart = page[page.index("<h2>Train and test apart"):page.index("<h2>Before and after")]
+    apart = page[page.index('id="apart"') : page.index('id="makers"')]
     for sentence in ("no file, no specimen, no gathering", "pictures of one species that look the same, 4 bits of 64"):
         assert sentence in apart
-    shares = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in re.findall(r"<tr>.*?</tr>", apart)][-3:]
-    assert sum(int(train) for train, _, _, _ in shares) == 7 and sum(int(test) for _, _, test, _ in shares) == 3
+    makers = page[page.index('id="makers"') : page.index('id="where"')]
+    shares = [re.findall(r'<td class="n">([^<]*)</td>', row) for row in re.findall(r"<tr>.*?</tr>", makers)][1:]
+    assert sum(int(train) for _, _, train, _ in shares) == 7 and sum(int(test) for _, _, _, test in shares) == 3
     for sentence in ("The server has no such image", "No name of the backbone is like it", "SPARE_NOT_NEEDED"):
         assert sentence in page
 
@@ -200,3 +201,40 @@ def test_nothing_to_publish_is_told(tmp_path: Path) -> None:
     world.tables["shards"] = make_table("shards", [])
     with pytest.raises(Fault, match="no image came through to the end"):
         world.write_release()
+
+
+def test_the_report_tells_what_changed_since_the_release_before(world: SmallWorld, tmp_path: Path) -> None:
+    later = make_world(tmp_path, release={"version": "2", "previous": str(world.release)})
+    moved = key_of("http://127.0.0.3/w-10/1.jpg")
+    later.tables["taxa"] = make_table(
+        "taxa",
+        [
+            row | {"taxon_name": "Acer novum"} if row["taxon_id"] == "w-11" else row
+            for row in later.tables["taxa"].to_pylist()
+        ],
+    )
+    later.change("split", moved, issue="TOO_FEW_IMAGES", class_id=None, part=None)
+    later.pack_shards()
+    later.write_release()
+    page = (later.release / "report.html").read_text()
+    told = page[page.index('id="changes"') : page.index('id="cite"')]
+    assert "Since small 1.2: 10 images then, 9 now." in told and "The test set is untouched" in told
+    assert "<i>Acer saccharum</i>" in told and "<i>Acer novum</i>" in told
+    assert str(tmp_path) not in (later.release / "recipe.json").read_text()
+
+
+def test_a_release_before_that_is_not_there_is_told(tmp_path: Path) -> None:
+    world = make_world(tmp_path, release={"previous": str(tmp_path / "none")})
+    world.pack_shards()
+    with pytest.raises(Fault, match="none"):
+        world.write_release()
+
+
+def test_the_bill_names_every_server(world: SmallWorld) -> None:
+    with (world.release / "host_bill.csv").open(newline="") as stream:
+        assert list(csv.reader(stream)) == [
+            ["host", "images", "size_bytes", "in_vain", "reasons"],
+            ["127.0.0.2", "5", "45000", "0", ""],
+            ["127.0.0.3", "5", "45000", "0", ""],
+            ["127.0.0.4", "1", "0", "1", "HTTP_GONE 1"],
+        ]
