@@ -35,6 +35,7 @@ from naflora_etl.stages.images import SliceWork
 # 12.6 MP sheets)
 RECORD_BYTES = {"gbif": 3_500, "idigbio": 5_000}
 DOWNLOADED_RECORD_BYTES = 300  # in a zip of GBIF's, all its files together
+DOWNLOADED_TAXON_BYTES = 200_000  # a guess: some hundred records of a taxon and its genus, in a zip
 SHEET_BYTES = 2_400_000
 POLLS = 30  # how a download stands, asked over some four hours
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
@@ -135,6 +136,10 @@ class Counting:
         options = self.recipe.harvest
         portals = [source for source in options.sources if source in PORTALS]
         errands = [self._ask_aggregator(source, taxa) for source in portals if taxa]
+        if "idigbio" in portals and options.idigbio == "download":
+            host = host_of(URL(options.idigbio_download_api))
+            errands = [errand for errand in errands if errand.what != "idigbio"]
+            errands += [self._errand(host, "idigbio", 3, 3 + POLLS, of * DOWNLOADED_TAXON_BYTES)] if has_first else []
         if "gbif" in portals and options.ask_gbif_by(of) == "download":
             errands = [errand for errand in errands if errand.what != "gbif"]
             errands += [self._ask_for_download(of)] if has_first else []
@@ -167,7 +172,12 @@ class Counting:
     def tell_others(self, taxa: int) -> Iterator[str]:
         """Say how iDigBio and archives would be asked."""
         options = self.recipe.harvest
-        if "idigbio" in options.sources:
+        if "idigbio" in options.sources and options.idigbio == "download":
+            yield (
+                'iDigBio is asked for one download of all genera (harvest.idigbio = "download"), of which much is set '
+                "aside by name. When it does not come, the build goes on without it."
+            )
+        elif "idigbio" in options.sources:
             yield (
                 "iDigBio is asked by its search API under accepted names and synonyms, a query a genus: "
                 f"{self.genera_a_taxon():.1f} queries a taxon. When it is out of reach, the build goes on without it."

@@ -28,6 +28,10 @@ class HarvestOptions(Section):
     """Taxonomy by which GBIF understands names (Catalogue of Life XR); always sent, never left to a default."""
     idigbio_api: str = "https://search.idigbio.org"
     """Root of the iDigBio search API."""
+    idigbio: Literal["search", "download"] = "search"
+    """How iDigBio is asked: by pages, or for one archive of all genera, of which much is then set aside by name."""
+    idigbio_download_api: str = "https://api.idigbio.org"
+    """Root of the API that prepares iDigBio's downloads."""
     countries: tuple[str, ...] = ()
     """ISO codes of the countries whose records are asked for; all when empty. Changing it asks everything anew."""
     page_size: Annotated[int, Field(ge=1, le=300)] = 300

@@ -99,6 +99,8 @@ def point_recipe(recipe: Recipe, folder: Path) -> Recipe:
         harvest["gbif_api"] = sandbox.gbif_api
     if recipe.harvest.idigbio_api == usual.idigbio_api:
         harvest["idigbio_api"] = sandbox.idigbio_api
+    if recipe.harvest.idigbio_download_api == usual.idigbio_download_api:
+        harvest["idigbio_download_api"] = sandbox.idigbio_api
     hosts = (*recipe.http.allow_private_hosts, *sandbox.hosts)
     paths = recipe.checklist.paths or (str(given.checklist_path),)
     return recipe.model_copy(

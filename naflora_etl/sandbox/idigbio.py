@@ -13,6 +13,7 @@ from aiohttp import web
 
 from naflora_etl.sandbox.gatherings import Specimen
 from naflora_etl.sandbox.herbaria import INSTITUTIONS
+from naflora_etl.sandbox.idigbio_download import Downloads
 from naflora_etl.sandbox.idigbio_record import find_uuid, write_media, write_record
 from naflora_etl.sandbox.world import World
 
@@ -53,6 +54,7 @@ class Idigbio:
             ("/v2/summary/top/records", self.top_records),
         ):
             routes += [web.get(path, _refusing(handler)), web.post(path, _refusing(handler))]
+        routes += Downloads(self.world, lambda rq: (self._records(rq), self._media({"rq": rq}))).routes()
         return [*routes, web.get("/v2/view/{type}/{uuid}", self.view), web.get("/v2/media/{uuid}", self.media)]
 
     async def search_records(self, query: Item) -> web.Response:

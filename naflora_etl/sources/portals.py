@@ -7,14 +7,16 @@ from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any
 
-from naflora_etl.sources import gbif, gbif_download, idigbio
+from naflora_etl.sources import gbif, gbif_download, idigbio, idigbio_download
 from naflora_etl.sources.archive import Archive
 from naflora_etl.sources.archives import is_address, name_of
+from naflora_etl.sources.darwincore import Occurrence
 from naflora_etl.sources.paging import Portal
 from naflora_etl.sources.staging import Staged, Whose, stage_archive, stage_records
 
 UNPACKED = 7
 """Times that a zip's text is larger than the zip."""
+DOWNLOADS = (gbif_download.PAGE_KEY, idigbio_download.PAGE_KEY)
 PORTALS: dict[str, Portal] = {"gbif": gbif, "idigbio": idigbio}
 
 
@@ -24,7 +26,7 @@ def text_bytes(pages: Iterable[dict[str, Any]]) -> int:
 
 
 def _is_packed(page: dict[str, Any]) -> bool:
-    return bool(page["request"].endswith(".zip")) or page["page_key"].startswith(gbif_download.PAGE_KEY)
+    return bool(page["request"].endswith(".zip")) or page["page_key"].startswith(DOWNLOADS)
 
 
 def stage_pages(
@@ -44,11 +46,19 @@ def stage_pages(
     for (source, _), group in groupby(with_records, key=lambda page: (page["source"], page["taxon_id"])):
         if source == "idigbio":
             number += 1
-            records = idigbio.read_records((page["page_key"], read(page["blob"])) for page in group)
+            records = _read_idigbio(list(group), read, file)
             yield from ((job, source) for job in stage_records(records, number))
         for page in group if source != "idigbio" else ():
             number += 1
             yield from ((job, source) for job in _stage_page(page, number, read, file))
+
+
+def _read_idigbio(
+    pages: list[dict[str, Any]], read: Callable[[str], bytes], file: Callable[[str], AbstractContextManager[str]]
+) -> Iterator[Occurrence]:
+    if pages[0]["page_key"] == idigbio_download.PAGE_KEY:
+        return idigbio_download.read_records(file(pages[0]["blob"]), pages[0]["page_key"])
+    return idigbio.read_records((page["page_key"], read(page["blob"])) for page in pages)
 
 
 def _stage_page(

@@ -19,7 +19,6 @@ from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.tables import read_parquet
 from naflora_etl.issues import TRANSIENT
 from naflora_etl.recipe import HarvestOptions, Recipe
-from naflora_etl.sources.gbif_download import PAGE_KEY
 
 NOTE = "renewal"
 PUBLISHED = "published"
@@ -98,11 +97,12 @@ class Earlier:
         earlier = self.rows[rows[0]["source"], rows[0]["taxon_id"]]
         return earlier if any(row["issue"] is None for row in earlier) else rows
 
-    def download(self) -> list[Row]:
-        """Return the rows of GBIF's download, when it is taken over; none where one must be asked for."""
-        if self.renewal is None or "gbif" in self.renewal.ask:
+    def take_download(self, source: str, page_key: str) -> list[Row]:
+        """Return the rows of a source's download, when it is taken over; none where one must be asked for."""
+        if self.renewal is None or source in self.renewal.ask:
             return []
-        return [row for row in self.rows["gbif", None] if row["page_key"].startswith(PAGE_KEY)]
+        rows = self.rows[source, None]
+        return [row for row in rows if row["page_key"].startswith(page_key) and row["issue"] is None]
 
     def published(self) -> list[Row]:
         """Return the row that tells what earlier releases published."""

@@ -27,6 +27,7 @@ from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import clean_rows
 from naflora_etl.issues import TRANSIENT
 from naflora_etl.recipe import HarvestOptions
+from naflora_etl.sources import gbif_download, idigbio_download
 from naflora_etl.sources.archives import ArchiveErrand, check_archives, is_address, read_local
 from naflora_etl.sources.gbif_names import DownloadErrand
 from naflora_etl.sources.page_errand import Errand, Journal
@@ -36,7 +37,7 @@ from naflora_etl.sources.renewal import Earlier, find_earlier
 from naflora_etl.sources.synonyms import add_names
 
 Row = dict[str, Any]
-AnyErrand = Errand | DownloadErrand | ArchiveErrand
+AnyErrand = Errand | DownloadErrand | idigbio_download.DownloadErrand | ArchiveErrand
 
 
 def harvest_pages(
@@ -68,6 +69,13 @@ def harvest_pages(
         if options.ask_gbif_by(len(all_taxa)) == "download":
             by_pages.remove("gbif")
             rows, errands = _download(all_taxa, options, blobs, notes, rows) if slice == 0 else (rows, [])
+    if "idigbio" in by_pages and options.idigbio == "download":
+        by_pages.remove("idigbio")
+        downloaded = earlier.take_download("idigbio", idigbio_download.PAGE_KEY) if slice == 0 else []
+        rows += downloaded
+        if slice == 0 and not downloaded:
+            everything = add_names(_distinct(clean_rows(tables.whole("taxa"))), wcvp)
+            errands.append(idigbio_download.DownloadErrand(everything, options, blobs, http.settings.contact))
     if slice == 0:
         errands.append(ArchiveErrand(options, blobs, earlier.take("archive", None)))
     journals: list[Journal] = []
@@ -92,10 +100,10 @@ def _download(
 ) -> tuple[list[Row], list[AnyErrand]]:
     """Return the rows so far with those of a download that is taken over, or the errand for a new one."""
     earlier = find_earlier(notes, options, blobs, [taxon["taxon_id"] for taxon in taxa])
-    if not earlier.download():
+    if not earlier.take_download("gbif", gbif_download.PAGE_KEY):
         return rows, [DownloadErrand(taxa, options, blobs, notes)]
     kept = [row for taxon in taxa for row in earlier.take("gbif", taxon["taxon_id"])]
-    return [*rows, *earlier.download(), *kept], []
+    return [*rows, *earlier.take_download("gbif", gbif_download.PAGE_KEY), *kept], []
 
 
 def _mended(rows: list[Row], earlier: Earlier) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -90,6 +91,9 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: Counter[str] = Counter()
         self.agents: set[str] = set()
+        self.times: list[tuple[float, int]] = []
+        """When each question was answered or came, and with what."""
+        self.at_once = self.most_at_once = 0
 
     @property
     def address(self) -> str:
@@ -101,6 +105,9 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        self.server.at_once += 1
+        self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
+        self.came = time.monotonic()
         self.server.agents.add(self.headers["User-Agent"])
         query = parse_qs(urlsplit(self.path).query)
         if "species/match" in self.path:
@@ -112,6 +119,8 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(*(said or (200, page_at(offset), {})))
 
     def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.server.times.append((time.monotonic() if status == 429 else self.came, status))
+        self.server.at_once -= 1
         self.send_response(status)
         for name, text in (headers | {"Content-Length": str(len(body))}).items():
             self.send_header(name, text)
@@ -176,6 +185,14 @@ def test_what_a_bad_server_does_is_retried_set_aside_or_ended(
     assert len({row["page_key"] for row in rows}) == len(rows)
     (agent,) = server.agents
     assert agent.startswith("naflora_etl/") and "tess@herb.example" in agent
+
+
+def test_nobody_is_asked_sooner_than_it_wants_nor_twice_at_a_time(server: Server, tmp_path: Path) -> None:
+    server.misdeed = once(429, Retry_After="1")  # type: ignore[method-assign]
+    harvest(server, tmp_path)
+    refused = next(at for at, (_, status) in enumerate(server.times) if status == 429)
+    assert server.times[refused + 1][0] - server.times[refused][0] >= 1
+    assert server.most_at_once == 1
 
 
 def test_a_killed_harvest_goes_on_from_its_last_page(server: Server, tmp_path: Path) -> None:
