@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	@$(if $(ALL),./.ci/apt)
 	@$(BIN)/naflora models fetch
-	$(BIN)/python -m pytest -m "$(MARKS)"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(MARKS)"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/mypy
