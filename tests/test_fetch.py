@@ -186,6 +186,7 @@ def test_a_list_may_be_of_any_kind(host: Host, tmp_path: Path, suffix: str) -> N
         ("other.parquet", b"key,url\na,b\n", "other.parquet is not Parquet, whatever its name says"),
         ("cut.parquet", b"PAR1 and so on", "cut.parquet cannot be read as parquet"),
         ("noturl.csv", b"key,link\na,b\n", 'noturl.csv has no column "url" (it has: key, link)'),
+        ("semicolons.csv", b"key;url\na;b\n", "semicolons.csv: its columns are separated by semicolons; save it with"),
         ("twice.csv", b"key,url,url\na,b,c\n", 'twice.csv has the column "url" more than once'),
         ("latin.csv", b"key,url\n\xe9,b\n", "latin.csv is not UTF-8 (byte 8)"),
         ("ragged.csv", b"key,url\na,b,c\n", "ragged.csv cannot be read as csv"),
@@ -200,6 +201,20 @@ def test_what_is_no_list_is_told_in_a_sentence(
         (tmp_path / name).write_bytes(content)
     told = fetch(tmp_path / name, tmp_path / "out", fails=True)
     assert sentence in told and "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--key-column", "url"], '--key-column and --url-column are both "url"; a key is no address'),
+        (["--url-column", "key"], '--key-column and --url-column are both "key"'),
+        (["--key-column", "id"], 'has no column "id"; --key-column must name one of key, url'),
+        (["--host-policy", "none.toml"], "none.toml: no such file; --host-policy takes a .toml with the section"),
+    ],
+)
+def test_options_that_lead_nowhere_are_told_in_a_sentence(tmp_path: Path, options: list[str], sentence: str) -> None:
+    told = fetch(write_list(tmp_path, ["http://127.0.0.1:1/1.jpg"]), tmp_path / "out", *options, fails=True)
+    assert sentence in told
 
 
 def test_strangers_are_not_asked_without_a_contact(tmp_path: Path) -> None:

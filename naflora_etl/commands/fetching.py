@@ -92,6 +92,8 @@ def _manners(asked: dict[str, Any]) -> HttpOptions:
     path: Path | None = asked["host_policy"]
     values: dict[str, Any] = {}
     if path is not None:
+        if not path.is_file():
+            raise Fault(f"{path}: no such file; --host-policy takes a .toml with the section [http] of a recipe.")
         values = dict(read_toml(path, example="naflora fetch URLS --out DIR"))
         if not isinstance(values.get("http"), dict):
             raise Fault(f"{path} has no section [http]; give it one as a recipe has it (docs/recipe.md).")
@@ -115,7 +117,7 @@ def _manners(asked: dict[str, Any]) -> HttpOptions:
 
 def _told(summary: Summary, out: Path, seconds: float) -> str:
     failed = sum(summary.issues.values())
-    lines = [f"{summary.rows:,} rows  {summary.images:,} images  {failed:,} set aside"]
+    lines = [f"{_counted(summary.rows, 'row')}  {_counted(summary.images, 'image')}  {failed:,} set aside"]
     if summary.asked:
         lines[0] += f"  {summary.asked:,} asked in {seconds:.0f} s ({summary.asked / seconds:.1f}/s)"
     else:
@@ -130,9 +132,13 @@ def _told(summary: Summary, out: Path, seconds: float) -> str:
     if summary.auto_keys:
         lines.append("The list has no keys; each is made of its URL (the same as a build's image_key).")
     size = sum(shard["bytes"] for shard in summary.shards.values())
-    count = len(summary.shards)
-    lines.append(f"{out}: {count:,} shard{'s'[: count != 1]}, {size / 1e6:,.0f} MB, manifest.parquet, receipt.json")
+    shards = _counted(len(summary.shards), "shard")
+    lines.append(f"{out}: {shards}, {size / 1e6:,.0f} MB, manifest.parquet, receipt.json")
     return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s'[: count != 1]}"
 
 
 RUN_AGAIN_FETCH = {

@@ -85,10 +85,14 @@ def read_asked(path: Path, *, key_column: str = "key", url_column: str = "url") 
         raise Fault(f'{path} has the column "{min(repeated)}" more than once; rename one of them.')
     if url_column not in table.column_names:
         names = ", ".join(table.column_names[:12]) + (", ..." if table.num_columns > 12 else "")
+        if url_column in names.split(";"):
+            raise Fault(f"{path}: its columns are separated by semicolons; save it with commas, or tabs as .tsv.")
         raise Fault(f'{path} has no column "{url_column}" (it has: {names}); name the right one with --url-column.')
     if key_column != "key" and key_column not in table.column_names:
         names = ", ".join(table.column_names)
         raise Fault(f'{path} has no column "{key_column}"; --key-column must name one of {names}.')
+    if key_column == url_column:
+        raise Fault(f'--key-column and --url-column are both "{url_column}"; a key is no address, name another one.')
     given = _texts(table, url_column, path)
     urls = [normalise_url(url) if url and not CONTROL.search(url) else None for url in given]
     auto_keys = key_column not in table.column_names
