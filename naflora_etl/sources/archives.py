@@ -115,8 +115,15 @@ class ArchiveErrand:
         arrival.discard()
         arrival.add(answer.body)
         digest = arrival.settle()
-        with self.blobs.file(digest) as path:
-            row = _row(Archive(path), place)
+        try:
+            with self.blobs.file(digest) as path:
+                row = _row(Archive(path), place)
+        except Fault:
+            self.blobs.drop_file(digest)
+            raise Fault(
+                f"{place} sent no Darwin Core archive that can be used; see what is there, or take it out of "
+                "harvest.archives."
+            ) from None
         facts = {"blob": digest, "status": answer.status, "fetched_at": answer.fetched_at, "etag": version_of(answer)}
         return row | facts
 
