@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.learning.recipe import DataOptions
+from naflora_etl.learning.augment import RandAugment
+from naflora_etl.learning.options import DataOptions
 from naflora_etl.learning.releases import MEND, Integers, Part
 from naflora_etl.learning.warp import STRAIGHT, Pixels, draw_view, warp_sheet
 
@@ -37,6 +38,7 @@ class SheetDataset:
         self.options = options
         self._files: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._augment = RandAugment(options.rand_augment) if options.rand_augment else None
 
     def __len__(self) -> int:
         return len(self.part)
@@ -52,6 +54,8 @@ class SheetDataset:
             pixels = warp_sheet(self.read(index), self.options, view)
         except (OSError, ValueError, SyntaxError) as error:  # Pillow tells damage in all three
             raise Fault(f"{self.part.folder / shard}: image {key} cannot be read ({error}); {MEND}.") from None
+        if self._augment is not None and epoch is not None:
+            pixels = self._augment(pixels, [seed, epoch, int(key, 16)])
         return pixels, int(self.part.class_ids[index])
 
     def read(self, index: int) -> bytes:
@@ -85,17 +89,54 @@ def order_of_epoch(sheets: int, *, seed: int, epoch: int) -> Integers:
     return np.random.default_rng([seed, epoch]).permutation(sheets)
 
 
-def training_batches(dataset: SheetDataset, *, batch: int, seed: int, steps: range, workers: int) -> Batches:
-    """Yield the batches of `steps`, counted over the whole training; each depends on (seed, step) alone."""
-    an_epoch = steps_per_epoch(len(dataset), batch)
+def training_batches(
+    dataset: SheetDataset,
+    *,
+    batch: int,
+    seed: int,
+    steps: range,
+    workers: int,
+    share: tuple[int, int] = (0, 1),
+    parts: int = 1,
+) -> Batches:
+    """Yield the batches of `steps`, counted over the whole training; each depends on (seed, step) alone.
 
-    def sheets_of(step: int) -> list[tuple[int, int]]:
-        epoch, position = divmod(step, an_epoch)
-        order = order_of_epoch(len(dataset), seed=seed, epoch=epoch)
-        return [(int(index), epoch) for index in order[position * batch : (position + 1) * batch]]
-
-    wanted = (sheets_of(step) for step in steps)
+    A step's sheets come in `parts` batches, and of each this process (number, of so many) gets its share: the same
+    sheets make a step however many processes there are, so a run may go on with another number of them.
+    """
+    wanted = (
+        [(index, epoch) for index in indices]
+        for indices, epoch in _indices(len(dataset), batch, seed, steps, share, parts)
+    )
     return _load(lambda item: dataset.look(item[0], seed=seed, epoch=item[1]), wanted, workers)
+
+
+def stored_batches(
+    features: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    batch: int,
+    seed: int,
+    steps: range,
+    share: tuple[int, int],
+    parts: int,
+) -> Batches:
+    """Yield the same batches of features that were computed before, sheets x features."""
+    for indices, _ in _indices(len(features), batch, seed, steps, share, parts):
+        chosen = torch.tensor(indices)
+        yield features[chosen], labels[chosen]
+
+
+def _indices(
+    sheets: int, batch: int, seed: int, steps: range, share: tuple[int, int], parts: int
+) -> Iterator[tuple[list[int], int]]:
+    an_epoch, number = steps_per_epoch(sheets, batch), batch // parts // share[1]
+    for step in steps:
+        epoch, position = divmod(step, an_epoch)
+        order = order_of_epoch(sheets, seed=seed, epoch=epoch)
+        for part in range(parts):
+            begin = position * batch + (part * share[1] + share[0]) * number
+            yield order[begin : begin + number].tolist(), epoch
 
 
 def plain_batches(dataset: SheetDataset, *, batch: int, workers: int) -> Batches:

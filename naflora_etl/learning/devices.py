@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.learning.recipe import LoopOptions
+from naflora_etl.learning.options import LoopOptions
 
 
 def choose_device(options: LoopOptions) -> torch.device:
@@ -18,7 +19,7 @@ def choose_device(options: LoopOptions) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise Fault("loop.device = cuda: torch finds no CUDA device here; take auto or cpu.")
-    return torch.device("cuda")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))  # torchrun's number of this process here
 
 
 @contextmanager
@@ -32,7 +33,9 @@ def settled(options: LoopOptions, device: torch.device) -> Iterator[None]:
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
     try:
-        with torch.random.fork_rng([torch.cuda.current_device()] if device.type == "cuda" else []):
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            if device.type == "cuda":
+                torch.cuda.set_device(device)
             torch.manual_seed(options.seed)
             yield
     finally:
@@ -40,6 +43,12 @@ def settled(options: LoopOptions, device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(exact)
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Give dropout its randomness by (seed, step), so that no random state need be saved to resume exactly."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
+def seed_step(seeds: list[int]) -> None:
+    """Give dropout its randomness by (seed, step, part, process), so that no random state need be saved to resume."""
+    torch.manual_seed(int(np.random.SeedSequence(seeds).generate_state(1)[0]))
+
+
+def autocast(options: LoopOptions, device: torch.device) -> torch.autocast:
+    """Return the context in which a model computes in the recipe's precision."""
+    half = torch.float16 if options.precision == "float16" else torch.bfloat16
+    return torch.autocast(device.type, half, enabled=options.precision != "float32")

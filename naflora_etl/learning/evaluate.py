@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.progress import Progress
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.learning.data import SheetDataset, plain_batches
-from naflora_etl.learning.devices import choose_device, settled
+from naflora_etl.learning.devices import autocast, choose_device, settled
 from naflora_etl.learning.metrics import Score, score_predictions
+from naflora_etl.learning.models import SheetClassifier
 from naflora_etl.learning.recipe import LearnRecipe
 from naflora_etl.learning.releases import Integers, Part, check_same_classes, open_release
 from naflora_etl.learning.runs import Run
@@ -70,7 +70,7 @@ def evaluate_run(
     return evaluation
 
 
-def rank_classes(model: nn.Module, part: Part, recipe: LearnRecipe, *, k: int, progress: Progress) -> Integers:
+def rank_classes(model: SheetClassifier, part: Part, recipe: LearnRecipe, *, k: int, progress: Progress) -> Integers:
     """Return the k likeliest class_ids of each sheet, the likeliest first: sheets x k (or x classes, when fewer)."""
     loop, device = recipe.loop, next(model.parameters()).device
     dataset = SheetDataset(part, recipe.data)
@@ -80,8 +80,8 @@ def rank_classes(model: nn.Module, part: Part, recipe: LearnRecipe, *, k: int, p
     batches = plain_batches(dataset, batch=loop.batch, workers=loop.workers)
     with torch.inference_mode(), closing(dataset), closing(batches):
         for images, _ in batches:
-            with torch.autocast(device.type, torch.bfloat16, enabled=loop.precision == "bfloat16"):
-                logits = model(images.to(device)).float()
+            with autocast(loop, device):
+                logits = model(images.to(device)).float()[:, : model.classes]
             ranked.append(logits.topk(min(k, logits.shape[1])).indices.cpu())
             done += len(images)
             progress(done, len(part))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from naflora_etl.learning.recipe import OptimiserOptions, ScheduleOptions
+from naflora_etl.learning.options import OptimiserOptions, ScheduleOptions
 
 
 class SgdW(torch.optim.SGD):
@@ -41,14 +41,17 @@ def make_optimiser(options: OptimiserOptions, model: nn.Module) -> torch.optim.O
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     matrices = [weight for weight in weights if options.decay_all or weight.ndim > 1]
     vectors = [weight for weight in weights if not (options.decay_all or weight.ndim > 1)]
-    key = "decay" if options.name == "sgdw" else "weight_decay"
+    is_coupled = options.weight_decay_mode == "coupled"
+    key = "decay" if options.name == "sgdw" and not is_coupled else "weight_decay"
     groups = [
         {"params": group, key: decay} for group, decay in ((matrices, options.weight_decay), (vectors, 0.0)) if group
     ]
-    if options.name == "sgdw":
-        nesterov = options.nesterov and options.momentum > 0
-        return SgdW(groups, lr=options.lr, momentum=options.momentum, nesterov=nesterov, mode=options.weight_decay_mode)
-    return torch.optim.AdamW(groups, lr=options.lr, betas=options.betas)
+    nesterov = options.nesterov and options.momentum > 0
+    if options.name == "adamw":
+        return torch.optim.AdamW(groups, lr=options.lr, betas=options.betas)
+    if is_coupled:
+        return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, nesterov=nesterov)
+    return SgdW(groups, lr=options.lr, momentum=options.momentum, nesterov=nesterov, mode=options.weight_decay_mode)
 
 
 def highest_rate(options: OptimiserOptions, batch: int) -> float:
@@ -60,13 +63,17 @@ def rate_at(step: int, steps: int, highest: float, options: ScheduleOptions) -> 
     """Return the learning rate of step 0, 1 ... steps.
 
     one_cycle: from highest / start_divisor by half a cosine to `highest` at warmup_share, by half a cosine to
-    highest / end_divisor. torch's OneCycleLR draws the same curve one step late.
+    highest / end_divisor. torch's OneCycleLR draws the same curve one step late. cosine: the same with a straight way
+    up. step: plateaus of equal length.
     """
     if options.name == "constant":
         return highest
+    if options.name == "step":
+        return highest / options.step_divisor ** min(step * options.plateaus // steps, options.plateaus - 1)
     turn = options.warmup_share * steps
     if step < turn:
-        return _half_cosine(highest / options.start_divisor, highest, step / turn)
+        start, share = highest / options.start_divisor, step / turn
+        return start + (highest - start) * share if options.name == "cosine" else _half_cosine(start, highest, share)
     return _half_cosine(highest, highest / options.end_divisor, (step - turn) / (steps - turn))
 
 

@@ -1,116 +1,37 @@
-"""A learning recipe: every knob of training on one page, frozen, a section per part, a half-line of why each.
-
-A recipe file is TOML and holds only what differs from the defaults below; `--set section.key=value` goes on top.
-"""
+"""A learning recipe: a TOML file that holds only what differs from the defaults; `--set section.key=value` on top."""
 
 from __future__ import annotations
 
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from naflora_etl.engine.resources import resource_folder
-from naflora_etl.recipe import Count, RecipeError, Section, Share, read_toml, tell_faults
+from naflora_etl.learning.options import (
+    DataOptions,
+    LoopOptions,
+    LossOptions,
+    ModelOptions,
+    OptimiserOptions,
+    ScheduleOptions,
+)
+from naflora_etl.recipe import RecipeError, Section, read_toml, tell_faults
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class DataOptions(Section):
-    size_px: Count | tuple[Count, Count] = 256
-    """Side of the square the model sees, or [height, width]; the paper's 256."""
-    fit: Literal["squash", "pad", "crop"] = "squash"
-    """How a sheet becomes that shape: squash bends its aspect (as the paper's data did), pad and crop keep it."""
-    centre_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of each side kept around the centre; the published script keeps 0.9."""
-    flip: bool = True
-    """Mirror every second sheet left to right, in training."""
-    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 15.0
-    """Turn by up to this angle either way, in training; corners take the colour of the sheet's rim."""
-    crop_area: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Smallest share of the area that a random training crop keeps; 1: no random crop."""
-    normalize: Literal["imagenet", "model"] = "imagenet"
-    """Mean and deviation: ImageNet's (as the published script), or those the model was pretrained with."""
-
-
-class ModelOptions(Section):
-    arch: str = "tf_efficientnetv2_s"
-    """Name of the backbone in timm, with its tag when weights come from the hub."""
-    head: Literal["linear", "mlp1024"] = "linear"
-    """linear, or the published script's: dropout, 1024 ReLU, dropout, classes."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Dropout before each layer of the head."""
-    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Stochastic depth of the backbone; the published script has 0.4."""
-    weights: str = "none"
-    """Start from: none (random), hub (timm downloads them), or a file (.safetensors, .pt, .pth)."""
-
-
-class OptimiserOptions(Section):
-    name: Literal["sgdw", "adamw"] = "sgdw"
-    """SGD with momentum and decoupled decay, or AdamW."""
-    lr: Positive = 0.7
-    """Highest learning rate, at a batch of `lr_batch`."""
-    lr_batch: Annotated[int, Field(ge=0)] = 512
-    """The rate grows linearly with the batch from here (Goyal et al. 2017); 0: it does not."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum of sgdw."""
-    nesterov: bool = True
-    """Nesterov's momentum in sgdw."""
-    betas: tuple[Share, Share] = (0.9, 0.999)
-    """Moments of adamw."""
-    weight_decay: NotNegative = 1e-5
-    """Share of each weight taken away a step, with or without the rate, as said next."""
-    weight_decay_mode: Literal["absolute", "lr"] = "absolute"
-    """sgdw: absolute takes it as it is (TensorFlow Addons, the published script), lr times the rate (timm)."""
-    decay_all: bool = True
-    """Decay norms and biases too, as the published script does; false: only matrices and kernels."""
-
-
-class ScheduleOptions(Section):
-    name: Literal["one_cycle", "constant"] = "one_cycle"
-    """one_cycle: up and down by half cosines (Smith & Topin 2017), in closed form."""
-    warmup_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of all steps on the way up."""
-    start_divisor: Positive = 100.0
-    """The first rate is the highest divided by this."""
-    end_divisor: Positive = 10_000.0
-    """The last rate is the highest divided by this."""
-
-
-class LossOptions(Section):
-    name: Literal["ce", "class_balanced"] = "ce"
-    """Cross entropy, plain or with each sample weighted by its class (Cui et al. 2019)."""
-    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Label smoothing; the paper's 0.1."""
-    beta: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Of class_balanced: (N - 1) / N; the published script's N is 10."""
-    weight_decimals: Annotated[int, Field(ge=0)] | None = None
-    """Of class_balanced: round the weights; the published script rounds to 2."""
-
-
-class LoopOptions(Section):
-    epochs: Count = 30
-    """Passes over the training sheets; the paper's baseline makes 30."""
-    batch: Count = 512
-    """Sheets a step; the paper's 64 on each of 8 cores."""
-    seed: int = 1
-    """Of the first weights, the order and the augmentation."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto takes a CUDA device when there is one."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 halves the work on GPUs of 2020 and later; the loss stays float32."""
-    threads: Count = 1
-    """Threads of torch on the CPU; more may change the last digits."""
-    workers: Annotated[int, Field(ge=0)] = 0
-    """Threads that read and decode beside the training; their number changes no result."""
-    log_steps: Count = 10
-    """Steps a row of log.csv."""
-    checkpoint_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps between checkpoints; 0: at the end of each epoch."""
+__all__ = [  # the sections too: who reads a recipe needs them
+    "DataOptions",
+    "LearnRecipe",
+    "LoopOptions",
+    "LossOptions",
+    "ModelOptions",
+    "OptimiserOptions",
+    "ScheduleOptions",
+    "learn_recipe_names",
+    "learn_recipe_text",
+    "read_learn_recipe",
+]
 
 
 class LearnRecipe(Section):
@@ -122,6 +43,23 @@ class LearnRecipe(Section):
     schedule: ScheduleOptions = ScheduleOptions()
     loss: LossOptions = LossOptions()
     loop: LoopOptions = LoopOptions()
+
+    @model_validator(mode="after")
+    def _go_together(self) -> LearnRecipe:
+        loss, model, data = self.loss, self.model, self.data
+        if (loss.name == "arcface") != (model.head == "sub_center"):
+            raise ValueError("loss.name arcface and model.head sub_center go together only")
+        if (data.mixup or data.cutmix) and (
+            loss.name not in ("ce", "class_balanced") or loss.genus_weight or loss.family_weight or loss.distance_weight
+        ):
+            raise ValueError(
+                "mixed sheets (data.mixup, data.cutmix) have two labels; only ce and class_balanced take them"
+            )
+        if self.loop.cache_features and model.freeze != "backbone":
+            raise ValueError("loop.cache_features needs model.freeze = backbone: features that learn cannot be kept")
+        if self.loop.batch % self.loop.accumulate:
+            raise ValueError(f"loop.accumulate {self.loop.accumulate} does not divide loop.batch {self.loop.batch}")
+        return self
 
 
 def read_learn_recipe(path_or_name: str | Path, overrides: list[str] | None = None) -> LearnRecipe:
@@ -138,7 +76,7 @@ def read_learn_recipe(path_or_name: str | Path, overrides: list[str] | None = No
             known = ", ".join(learn_recipe_names())
             raise RecipeError(f"{where} is neither a recipe file nor the name of a learning recipe; known: {known}.")
     values = read_toml(path, example="naflora train RELEASE --recipe naflora-baseline")
-    _resolve_weights(values, path.parent)
+    _resolve_files(values, path.parent)
     for override in overrides or []:
         _override(values, override)
     try:
@@ -168,10 +106,11 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _resolve_weights(values: dict[str, Any], folder: Path) -> None:
-    model = values.get("model")
-    if isinstance(model, dict) and isinstance(model.get("weights"), str) and model["weights"] not in ("none", "hub"):
-        model["weights"] = str((folder / model["weights"]).resolve())
+def _resolve_files(values: dict[str, Any], folder: Path) -> None:
+    for section, knob, words in (("model", "weights", ("none", "hub")), ("loss", "distances", ("taxonomy",))):
+        place = values.get(section)
+        if isinstance(place, dict) and isinstance(place.get(knob), str) and place[knob] not in words:
+            place[knob] = str((folder / place[knob]).resolve())
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -42,6 +42,10 @@ class Classes:
         numbers = {name: number for number, name in enumerate(sorted(set(names)))}
         return np.array([numbers[name] for name in names], dtype=np.int64)
 
+    def rank_sizes(self) -> tuple[int, int]:
+        """Return how many genera and how many families there are."""
+        return len(set(self.genus)), len(set(self.family))
+
 
 @dataclass(frozen=True)
 class Part:

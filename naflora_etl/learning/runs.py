@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.workspace import Workspace
+from naflora_etl.learning.boards import Board, open_board
 from naflora_etl.learning.models import SheetClassifier, make_model
 from naflora_etl.learning.recipe import LearnRecipe, learn_recipe_text, read_learn_recipe
 from naflora_etl.learning.releases import Classes, Release, read_classes
@@ -22,7 +23,7 @@ from naflora_etl.learning.warp import sheet_shape
 
 LOG_COLUMNS = ("step", "epoch", "lr", "loss", "images_per_second", "wait_share")
 # knobs that change how a run is carried out and not what comes out of it
-FREE_KNOBS = {"loop": {"device", "workers", "log_steps", "checkpoint_steps"}}
+FREE_KNOBS = {"loop": {"device", "workers", "log_steps", "checkpoint_steps", "compile", "report_to"}}
 
 
 class Run:
@@ -92,22 +93,26 @@ class Run:
             raise Fault(f"{path} cannot be read ({str(error).splitlines()[0]}); train into a new folder.") from None
 
     def load_model(self) -> SheetClassifier:
-        """Return the model at the last checkpoint, on the CPU."""
+        """Return the model at the last checkpoint, on the CPU: the moving mean of its weights where there is one."""
         recipe, classes = self.recipe(), self.classes()
         # the checkpoint holds all weights: none are fetched again
         options = recipe.model.model_copy(update={"weights": "none"})
         shape, normalize = sheet_shape(recipe.data), recipe.data.normalize
-        model = make_model(options, len(classes), shape=shape, normalize=normalize)
-        state = self.read_checkpoint()
+        model = make_model(options, len(classes), shape=shape, normalize=normalize, more_ranks=classes.rank_sizes())
+        state = self.read_checkpoint() or {}
         try:
-            model.load_state_dict(state["model"] if state else {})
+            model.load_state_dict(state.get("ema", state.get("model", {})))
         except (RuntimeError, KeyError):
             raise Fault(f"{self.folder}: last.pt is not of the model that recipe.toml describes.") from None
         return model
 
     @contextmanager
-    def logging(self, from_step: int) -> Iterator[Log]:
+    def logging(self, from_step: int, report_to: Sequence[str] = (), *, is_writing: bool = True) -> Iterator[Log]:
         """Give the log, in which rows after `from_step` (of a killed run, to be done again) are struck out."""
+        if not is_writing:
+            yield Log(io.StringIO())
+            return
+        boards = [open_board(name, self.folder) for name in report_to]
         path = self.folder / "log.csv"
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         kept = io.StringIO()
@@ -118,7 +123,7 @@ class Run:
                 writer.writerow(row)
         self.workspace.write("log.csv", kept.getvalue().encode())
         with path.open("a", newline="", buffering=1) as stream:
-            yield Log(stream)
+            yield Log(stream, boards)
 
     def _check_same(self, recipe: LearnRecipe, release: Release) -> None:
         before, now = (_flat(some) for some in (self.recipe(), recipe))
@@ -135,12 +140,15 @@ class Run:
 class Log:
     """log.csv, a row per so many steps."""
 
-    def __init__(self, stream: io.TextIOBase | Any) -> None:
+    def __init__(self, stream: io.TextIOBase | Any, boards: Sequence[Board] = ()) -> None:
+        self.boards = boards
         self.writer = csv.DictWriter(stream, LOG_COLUMNS, lineterminator="\n")
 
     def write(self, row: dict[str, Any]) -> None:
         """Add a row; floats to six digits."""
         self.writer.writerow({key: f"{item:.6g}" if isinstance(item, float) else item for key, item in row.items()})
+        for board in self.boards:
+            board(row["step"], {key: item for key, item in row.items() if key != "step"})
 
 
 def _flat(recipe: LearnRecipe) -> dict[str, Any]:

@@ -4,70 +4,31 @@ from __future__ import annotations
 
 import math
 import platform
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.progress import Progress
-from naflora_etl.learning.data import SheetDataset, steps_per_epoch, training_batches
-from naflora_etl.learning.devices import choose_device, seed_step, settled
-from naflora_etl.learning.losses import Loss, make_loss
+from naflora_etl.learning.data import Batches, SheetDataset, steps_per_epoch, stored_batches, training_batches
+from naflora_etl.learning.devices import choose_device, settled
+from naflora_etl.learning.distances import class_distances
+from naflora_etl.learning.distributed import World, joined
+from naflora_etl.learning.features import compute_features
+from naflora_etl.learning.learner import Learner
+from naflora_etl.learning.losses import Loss, Problem, make_loss
 from naflora_etl.learning.models import count_parameters, make_model
-from naflora_etl.learning.optim import highest_rate, make_optimiser, rate_at
+from naflora_etl.learning.optim import highest_rate, rate_at
 from naflora_etl.learning.recipe import LearnRecipe
 from naflora_etl.learning.releases import Classes, Integers, Part, open_release
+from naflora_etl.learning.results import TrainResult
 from naflora_etl.learning.runs import Run
 from naflora_etl.learning.warp import sheet_shape
 from naflora_etl.learning.watch import Watch
 from naflora_etl.learning.zoo import import_timm
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a call of train reached; metrics.json holds the same."""
-
-    run: str
-    arch: str
-    classes: int
-    sheets: int
-    parameters: int
-    """Trainable ones."""
-    steps: int
-    total_steps: int
-    epochs: float
-    loss: float | None
-    """Mean over the last logged steps; None before the first."""
-    seconds: float
-    """Of all calls together, without the start-up."""
-    images_per_second: float | None
-    """Of all calls together; None before the first step."""
-    device: str
-    torch: str
-    timm: str
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether all epochs are done."""
-        return self.steps == self.total_steps
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON takes it."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        loss = "" if self.loss is None else f", loss {self.loss:.3f}"
-        speed = "" if self.images_per_second is None else f", {self.images_per_second:.0f} images/s on {self.device}"
-        rest = "" if self.is_finished else f" of {self.total_steps}; go on with --resume"
-        return (
-            f"{self.run}: {self.arch} ({self.parameters:,} parameters), {self.sheets} sheets of {self.classes} "
-            f"classes, {self.epochs:.3g} epochs{loss}, {self.seconds:.0f} s{speed}; at step {self.steps}{rest}."
-        )
 
 
 def train(
@@ -82,22 +43,29 @@ def train(
     """Train by `recipe` on the training part of `release`, into the run folder `out`.
 
     `resume` goes on from the last checkpoint of `out` (or begins, when there is none); on the CPU it ends with the
-    very bits of an undisturbed run. `stop_after_steps` ends this call early, with a checkpoint. Raises Fault for a
-    release or a folder that cannot be used, and for a loss that is no number any more; the last checkpoint then stands.
+    very bits of an undisturbed run. `stop_after_steps` ends this call early, with a checkpoint. Under torchrun its
+    processes share each batch, and the first writes. Raises Fault for a release or a folder that cannot be used, and
+    for a loss that is no number any more; the last checkpoint then stands.
     """
     opened = open_release(release)
-    part = opened.part("train")
-    counts = count_classes(part, opened.classes)
+    part, classes = opened.part("train"), opened.classes
+    counts = count_classes(part, classes)
     device = choose_device(recipe.loop)
-    with settled(recipe.loop, device):
+    with settled(recipe.loop, device), joined(device) as world, ExitStack() as stack:
+        batch = _whole_batch(recipe, len(part), world)
+        criterion = _criterion(recipe, counts, classes, device)
         shape, normalize = sheet_shape(recipe.data), recipe.data.normalize
-        model = make_model(recipe.model, len(counts), shape=shape, normalize=normalize).to(device)
-        run = Run.begin(Path(out), recipe, opened, resume=resume)
-        criterion = make_loss(recipe.loss, counts, device)
-        with closing(SheetDataset(part, recipe.data)) as dataset:
-            reached = _loop(run, recipe, model, criterion, dataset, progress or Progress(), stop_after_steps)
-    result = _summarise(run, recipe, model, dataset, reached)
-    run.write_json("metrics.json", {**result.as_dict(), "platform": platform.platform()})
+        model = make_model(
+            recipe.model, len(classes), shape=shape, normalize=normalize, more_ranks=classes.rank_sizes()
+        )
+        learner = Learner(recipe, model.to(device), criterion, batch=batch, world=world)
+        run = Run.begin(Path(out), recipe, opened, resume=resume) if world.is_first else Run(Path(out))
+        world.wait()
+        dataset = stack.enter_context(closing(SheetDataset(part, recipe.data)))
+        reached = _loop(run, learner, dataset, progress or Progress(), stop_after_steps)
+        result = _summarise(run, learner, reached, sheets=len(dataset))
+        if world.is_first:
+            run.write_json("metrics.json", {**result.as_dict(), "platform": platform.platform()})
     return result
 
 
@@ -124,95 +92,93 @@ class Reached:
 
 
 def _loop(
-    run: Run,
-    recipe: LearnRecipe,
-    model: nn.Module,
-    criterion: Loss,
-    dataset: SheetDataset,
-    progress: Progress,
-    stop_after_steps: int | None,
+    run: Run, learner: Learner, dataset: SheetDataset, progress: Progress, stop_after_steps: int | None
 ) -> Reached:
-    loop, device = recipe.loop, next(model.parameters()).device
-    batch = min(loop.batch, len(dataset))
-    an_epoch = steps_per_epoch(len(dataset), batch)
+    recipe, loop = learner.recipe, learner.recipe.loop
+    an_epoch = steps_per_epoch(len(dataset), learner.batch)
     save_every = loop.checkpoint_steps or an_epoch
-    optimiser = make_optimiser(recipe.optimiser, model)
-    highest = highest_rate(recipe.optimiser, batch)
-
+    highest = highest_rate(recipe.optimiser, learner.batch)
     reached = Reached(total=loop.epochs * an_epoch)
-    _restore(run, model, optimiser, reached)
+    _restore(run, learner, reached)
     start = reached.step
     end = reached.total if stop_after_steps is None else min(reached.total, start + stop_after_steps)
 
-    model.train()
-    steps = range(start, end)
-    batches = training_batches(dataset, batch=batch, seed=loop.seed, steps=steps, workers=loop.workers)
-    watch = Watch(batch)
-    with run.logging(start) as log, closing(batches):
-        for step in steps:
-            with watch.waiting():
-                images, labels = next(batches)
-            seed_step(loop.seed, step)
+    watch = Watch(learner.batch, learner.world.mean)
+    batches = _batches(learner, dataset, range(start, end), progress)
+    with run.logging(start, loop.report_to, is_writing=learner.world.is_first) as log, closing(batches):
+        waited = watch.timed(batches)
+        for step in range(start, end):
             rate = rate_at(step, reached.total, highest, recipe.schedule)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            with torch.autocast(device.type, torch.bfloat16, enabled=loop.precision == "bfloat16"):
-                logits = model(images.to(device, non_blocking=True))
-            loss = criterion(logits, labels.to(device, non_blocking=True))
-            loss.backward()
-            optimiser.step()
-            optimiser.zero_grad()
-            watch.add(loss)
+            watch.add(learner.step(waited, step, rate))
 
             reached.step = step + 1
             is_due = reached.step == end or reached.step % save_every == 0
             if is_due or reached.step % loop.log_steps == 0:
                 row = watch.read()
                 reached.loss, reached.seconds = row["loss"], reached.seconds + row.pop("seconds")
-                if not math.isfinite(row["loss"]) or (is_due and not _is_finite(model)):
+                if not math.isfinite(row["loss"]) or (is_due and not learner.is_finite()):
                     raise Fault(_told_not_a_number(run, reached.step, rate))
                 log.write({"step": reached.step, "epoch": step // an_epoch + 1, "lr": rate, **row})
-            if is_due:
-                _keep(run, model, optimiser, reached)
+            if is_due and learner.world.is_first:
+                kept = {"step": reached.step, "loss": reached.loss, "seconds": reached.seconds}
+                run.save_checkpoint({**learner.state(), **kept})
             progress(reached.step, reached.total, watch.note)
     return reached
 
 
-def _restore(run: Run, model: nn.Module, optimiser: torch.optim.Optimizer, reached: Reached) -> None:
-    if state := run.read_checkpoint():
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        reached.step, reached.loss, reached.seconds = state["step"], state["loss"], state["seconds"]
+def _whole_batch(recipe: LearnRecipe, sheets: int, world: World) -> int:
+    batch, shares = min(recipe.loop.batch, sheets), recipe.loop.accumulate * world.size
+    if batch % shares:
+        raise Fault(
+            f"A batch of {batch} sheets cannot be dealt evenly into {recipe.loop.accumulate} parts for {world.size} "
+            "processes; change loop.batch or loop.accumulate."
+        )
+    return batch
 
 
-def _keep(run: Run, model: nn.Module, optimiser: torch.optim.Optimizer, reached: Reached) -> None:
-    states = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-    run.save_checkpoint({**states, "step": reached.step, "loss": reached.loss, "seconds": reached.seconds})
+def _criterion(recipe: LearnRecipe, counts: Integers, classes: Classes, device: torch.device) -> Loss:
+    distances = class_distances(recipe.loss.distances, classes) if recipe.loss.distance_weight else None
+    return make_loss(recipe.loss, Problem(counts, classes, distances), device, scale=recipe.model.scale)
 
 
-def _summarise(run: Run, recipe: LearnRecipe, model: nn.Module, dataset: SheetDataset, reached: Reached) -> TrainResult:
-    batch = min(recipe.loop.batch, len(dataset))
-    on_gpu = next(model.parameters()).device.type == "cuda"
-    return TrainResult(
-        run=str(run.folder),
-        arch=recipe.model.arch,
-        classes=len(run.classes()),
-        sheets=len(dataset),
-        parameters=count_parameters(model)[0],
-        steps=reached.step,
-        total_steps=reached.total,
-        epochs=reached.step / steps_per_epoch(len(dataset), batch),
-        loss=reached.loss,
-        seconds=reached.seconds,
-        images_per_second=reached.step * batch / reached.seconds if reached.seconds else None,
-        device=torch.cuda.get_device_name() if on_gpu else "cpu",
-        torch=torch.__version__,
-        timm=import_timm().__version__,
+def _batches(learner: Learner, dataset: SheetDataset, steps: range, progress: Progress) -> Batches:
+    loop, world = learner.recipe.loop, learner.world
+    share, parts = (world.rank, world.size), loop.accumulate
+    if loop.cache_features and steps:
+        features, labels = compute_features(learner.model, dataset, loop, progress)
+        return stored_batches(
+            features, labels, batch=learner.batch, seed=loop.seed, steps=steps, share=share, parts=parts
+        )
+    return training_batches(
+        dataset, batch=learner.batch, seed=loop.seed, steps=steps, workers=loop.workers, share=share, parts=parts
     )
 
 
-def _is_finite(model: nn.Module) -> bool:
-    return bool(torch.stack([weight.isfinite().all() for weight in model.parameters()]).all())
+def _restore(run: Run, learner: Learner, reached: Reached) -> None:
+    if state := run.read_checkpoint():
+        learner.restore(state, where=f"{run.folder}/last.pt")
+        reached.step, reached.loss, reached.seconds = state["step"], state["loss"], state["seconds"]
+
+
+def _summarise(run: Run, learner: Learner, reached: Reached, *, sheets: int) -> TrainResult:
+    return TrainResult(
+        run=str(run.folder),
+        arch=learner.recipe.model.arch,
+        classes=len(run.classes()),
+        sheets=sheets,
+        parameters=sum(weight.numel() for weight in learner.model.parameters()),
+        trainable=count_parameters(learner.model)[0],
+        steps=reached.step,
+        total_steps=reached.total,
+        epochs=reached.step / steps_per_epoch(sheets, learner.batch),
+        loss=reached.loss,
+        seconds=reached.seconds,
+        images_per_second=reached.step * learner.batch / reached.seconds if reached.seconds else None,
+        device=torch.cuda.get_device_name() if learner.device.type == "cuda" else "cpu",
+        processes=learner.world.size,
+        torch=torch.__version__,
+        timm=import_timm().__version__,
+    )
 
 
 def _told_not_a_number(run: Run, step: int, rate: float) -> str:

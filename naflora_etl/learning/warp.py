@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from naflora_etl.learning.recipe import DataOptions
+from naflora_etl.learning.options import DataOptions
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -140,5 +140,7 @@ def tell_faults(error: ValidationError, model: type[BaseModel]) -> Iterator[str]
             yield f"{place} is not a known knob; the nearest known one is {nearest[0]}."
         elif fault["type"] == "missing":
             yield f"{place} is missing; it is required."
+        elif not place:  # of several knobs together
+            yield f"{fault['msg'].removeprefix('Value error, ')}."
         else:
             yield f"{place} = {as_text(fault['input'])}: {fault['msg'][0].lower()}{fault['msg'][1:]}."

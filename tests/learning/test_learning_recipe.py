@@ -69,6 +69,16 @@ def test_an_override_goes_on_top(override: str, section: str, knob: str, value: 
         ),
         pytest.param("optimiser.lr=inf", "tiny: optimiser.lr = inf: input should be a finite number.", id="not finite"),
         pytest.param(
+            "loss.name=arcface",
+            "tiny: loss.name arcface and model.head sub_center go together only.",
+            id="knobs that go together",
+        ),
+        pytest.param(
+            "loop.cache_features=true",
+            "tiny: loop.cache_features needs model.freeze = backbone: features that learn cannot be kept.",
+            id="knobs that do not",
+        ),
+        pytest.param(
             "loop.epochs", '"loop.epochs" is not an override; write section.key=value, as in loop.epochs=5.', id="no ="
         ),
         pytest.param(

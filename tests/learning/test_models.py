@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from naflora_etl.engine.faults import Fault
+from naflora_etl.learning.heads import SubCenters
 from naflora_etl.learning.models import count_parameters, make_model
-from naflora_etl.learning.recipe import ModelOptions
+from naflora_etl.learning.options import ModelOptions
 
 TINY = ModelOptions(arch="test_resnet")
 
@@ -28,10 +29,46 @@ def test_the_authors_log_to_the_last_parameter():
         pytest.param("mobilenetv3_small_050", (64, 64), id="wider behind its pooling"),
     ],
 )
-@pytest.mark.parametrize("head", ["linear", "mlp1024"])
+@pytest.mark.parametrize("head", ["linear", "mlp1024", "sub_center"])
 def test_a_model_turns_sheets_into_logits(arch: str, shape: tuple[int, int], head: str):
     model = make_model(ModelOptions(arch=arch, head=head), 7, shape=shape).eval()
     assert model(torch.zeros((2, 3, *shape), dtype=torch.uint8)).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("arch", "features"),
+    [
+        pytest.param("tv/alexnet", 4096, id="alexnet"),
+        pytest.param("tv/squeezenet1_1", 512, id="squeezenet"),
+        pytest.param("tv/shufflenet_v2_x1_0", 1024, id="shufflenet"),
+    ],
+)
+def test_torchvisions_models_lose_their_last_layer(arch: str, features: int):
+    model = make_model(ModelOptions(arch=arch), 7, shape=(64, 64)).eval()
+    images = torch.zeros((2, 3, 64, 64), dtype=torch.uint8)
+    assert model.features(images).shape == (2, features) and model(images).shape == (2, 7)
+
+
+def test_rank_heads_stand_behind_the_species():
+    model = make_model(TINY.model_copy(update={"rank_heads": True}), 7, shape=(32, 32), more_ranks=(4, 2)).eval()
+    assert model(torch.zeros((2, 3, 32, 32), dtype=torch.uint8)).shape == (2, 7 + 4 + 2)
+
+
+def test_the_nearest_of_several_centres_counts():
+    head = SubCenters(2, 2, centers=2, scale=10)
+    head.weight.data = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
+    assert head(torch.tensor([[0.0, 5.0]])).tolist() == [[10, 0]]
+
+
+def test_a_frozen_backbone_neither_learns_nor_moves_its_norms():
+    model = make_model(TINY.model_copy(update={"freeze": "backbone"}), 3, shape=(32, 32)).train()
+    before = {name: tensor.clone() for name, tensor in model.backbone.state_dict().items()}
+    model(torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8)).sum().backward()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.backbone.state_dict().items())
+    assert [name for name, weight in model.named_parameters() if weight.grad is not None] == [
+        "head.1.weight",
+        "head.1.bias",
+    ]
 
 
 def test_normalisation_is_imagenets_or_the_models_own():
@@ -46,6 +83,11 @@ def test_normalisation_is_imagenets_or_the_models_own():
 def test_an_unknown_arch_is_told_with_the_nearest():
     with pytest.raises(Fault, match=r"model\.arch = resnet5: timm has no such model; the nearest known one is resnet"):
         make_model(ModelOptions(arch="resnet5"), 2, shape=(32, 32))
+
+
+def test_an_unknown_model_of_torchvision_is_told_with_the_nearest():
+    with pytest.raises(Fault, match=r"tv/alexnett: torchvision has no such model; .* tv/alexnet\."):
+        make_model(ModelOptions(arch="tv/alexnett"), 2, shape=(64, 64))
 
 
 def test_a_knob_the_backbone_lacks_is_told():
@@ -71,6 +113,14 @@ def test_weights_come_from_a_file_whatever_head_they_had(kind: str, tmp_path: Pa
     loaded = make_model(TINY.model_copy(update={"weights": str(path)}), 9, shape=(32, 32))
     for name, tensor in source.backbone.state_dict().items():
         assert torch.equal(tensor, loaded.backbone.state_dict()[name])
+
+
+def test_the_same_network_under_another_writers_names_is_taken_in_order(tmp_path: Path):
+    source = make_model(TINY, 3, shape=(32, 32)).backbone.state_dict()
+    renamed = {f"theirs.{number}": tensor for number, tensor in enumerate(source.values())}
+    torch.save({**renamed, "theirs.fc": torch.zeros(1000, 96)}, tmp_path / "w.pth")
+    loaded = make_model(TINY.model_copy(update={"weights": str(tmp_path / "w.pth")}), 3, shape=(32, 32))
+    assert all(torch.equal(tensor, source[name]) for name, tensor in loaded.backbone.state_dict().items())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from naflora_etl.learning.optim import highest_rate, make_optimiser, rate_at
-from naflora_etl.learning.recipe import OptimiserOptions, ScheduleOptions
+from naflora_etl.learning.options import OptimiserOptions, ScheduleOptions
 from naflora_etl.learning.zoo import import_timm
 
 NAFLORA_STEPS = 98_460
@@ -90,6 +90,31 @@ def test_one_cycle_is_torchs_within_a_step():
         if step < 999:
             torchs.step()
     assert farthest == pytest.approx(0.0032, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "expected"),
+    [(0, 0.1), (29, 0.1), (30, 0.01), (59, 0.01), (60, 0.001), (89, 0.001), (90, 0.001)],
+    ids="{}".format,
+)
+def test_a_tenth_each_thirty_of_ninety_epochs(epoch: int, expected: float):
+    assert rate_at(epoch * 7, 90 * 7, 0.1, ScheduleOptions(name="step")) == pytest.approx(expected)
+
+
+def test_cosine_goes_up_by_a_line_and_down_by_half_a_cosine():
+    options = ScheduleOptions(name="cosine", warmup_share=0.2, start_divisor=100, end_divisor=100)
+    rates = [rate_at(step, 100, 1.0, options) for step in (0, 10, 20, 60, 100)]
+    assert rates == pytest.approx([0.01, 0.505, 1.0, 0.505, 0.01])
+
+
+def test_plain_sgd_has_its_decay_in_the_gradient():
+    ours = take_steps(OptimiserOptions(lr=0.1, nesterov=False, weight_decay=0.01, weight_decay_mode="coupled"))
+    weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+    torchs = torch.optim.SGD([weight], lr=0.1, momentum=0.9, weight_decay=0.01)
+    for _ in range(3):
+        weight.grad = torch.full((1,), 0.5, dtype=torch.float64)
+        torchs.step()
+    assert ours == weight.item()
 
 
 def test_a_constant_rate():

@@ -11,7 +11,7 @@ import torch
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.data import SheetDataset, order_of_epoch, plain_batches, steps_per_epoch, training_batches
-from naflora_etl.learning.recipe import DataOptions
+from naflora_etl.learning.options import DataOptions
 from naflora_etl.learning.releases import open_release
 
 OPTIONS = DataOptions(size_px=32, crop_area=0.5)

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ import torch
 from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.evaluate import evaluate_run
 from naflora_etl.learning.recipe import LearnRecipe, read_learn_recipe
+from naflora_etl.learning.runs import Run
 from naflora_etl.learning.train import train
 
 # dropout, batch norms, a warp at random and a changing rate: all that a resume could get wrong
@@ -136,6 +139,16 @@ class TestRefused:
         with pytest.raises(Fault, match=r"was begun with optimiser\.lr = 0\.003, and the recipe now says 0\.5; resume"):
             train(release, recipe=small_recipe("optimiser.lr=0.5"), out=six_steps, resume=True)
 
+    def test_a_batch_that_cannot_be_dealt_evenly(self, make_release: Callable[..., Path], tmp_path: Path):
+        with pytest.raises(
+            Fault, match=r"A batch of 5 sheets cannot be dealt evenly into 2 parts for 1 processes; change"
+        ):
+            train(
+                make_release(train=1, classes=5),
+                recipe=small_recipe("loop.accumulate=2"),
+                out=tmp_path / "run",
+            )
+
     def test_another_release(self, six_steps: Path, make_release: Callable[..., Path]):
         with pytest.raises(Fault, match="was begun on another release than"):
             train(make_release(train=9), recipe=small_recipe(), out=six_steps, resume=True)
@@ -180,6 +193,81 @@ def test_one_image_a_class_still_trains(make_release: Callable[..., Path], tmp_p
 def test_the_class_balanced_loss_trains(release: Path, tmp_path: Path):
     recipe = small_recipe("loss.name=class_balanced", "loop.precision=bfloat16")
     assert train(release, recipe=recipe, out=tmp_path, stop_after_steps=2).loss is not None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(["data.mixup=0.2", "data.cutmix=1", "data.erase_share=0.5"], id="mixed and erased"),
+        pytest.param(["data.rand_augment=rand-m9-mstd0.5", "loop.workers=2"], id="RandAugment on two threads"),
+        pytest.param(["loop.ema_decay=0.9", "loop.accumulate=2"], id="moving mean, in two parts"),
+        pytest.param(["loop.precision=float16", "loop.channels_last=true"], id="float16, channels last"),
+        pytest.param(["model.rank_heads=true", "loss.genus_weight=0.5", "optimiser.clip_norm=1"], id="rank heads"),
+        pytest.param(["loss.name=arcface", "model.head=sub_center", "loss.distance_weight=0.1"], id="arcface"),
+        pytest.param(["model.freeze=backbone", "loop.cache_features=true"], id="stored features"),
+    ],
+)
+def test_each_way_of_training_resumes_to_the_bit(more: list[str], release: Path, tmp_path: Path):
+    recipe = small_recipe("loop.epochs=1", *more)
+    train(release, recipe=recipe, out=tmp_path / "straight")
+    train(release, recipe=recipe, out=tmp_path / "broken", stop_after_steps=1)
+    assert train(release, recipe=recipe, out=tmp_path / "broken", resume=True).is_finished
+    assert_same_bits(tmp_path / "straight", tmp_path / "broken")
+
+
+def test_parts_of_a_batch_add_up_to_it(release: Path, tmp_path: Path):
+    weights = []
+    for parts in (1, 2):
+        recipe = small_recipe(
+            "model.arch=test_vit", "model.dropout=0", f"loop.accumulate={parts}", "optimiser.name=sgdw"
+        )
+        train(release, recipe=recipe, out=tmp_path / str(parts), stop_after_steps=2)
+        weights.append(checkpoint(tmp_path / str(parts))["model"])
+    assert all(torch.allclose(tensor, weights[1][name], atol=1e-5) for name, tensor in weights[0].items())
+
+
+def test_stored_features_teach_the_head_what_sheets_would(release: Path, tmp_path: Path):
+    straight = ["data.flip=false", "data.rotation_deg=0", "data.crop_area=1", "model.freeze=backbone"]
+    for stored in ("true", "false"):
+        recipe = small_recipe(*straight, "model.dropout=0", f"loop.cache_features={stored}")
+        train(release, recipe=recipe, out=tmp_path / stored)
+    one, other = (checkpoint(tmp_path / stored)["model"] for stored in ("true", "false"))
+    assert all(torch.allclose(tensor, other[name], atol=1e-5) for name, tensor in one.items())
+
+
+def test_the_moving_mean_is_what_is_evaluated(release: Path, tmp_path: Path):
+    train(release, recipe=small_recipe("loop.ema_decay=0.5"), out=tmp_path, stop_after_steps=2)
+    loaded, state = Run.open(tmp_path).load_model().state_dict(), checkpoint(tmp_path)
+    assert all(torch.equal(tensor, state["ema"][name]) for name, tensor in loaded.items())
+    assert not torch.equal(loaded["head.1.weight"], state["model"]["head.1.weight"])
+
+
+def test_a_board_that_is_not_installed_is_told(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(Fault, match=r"^loop\.report_to names wandb, which is not installed: pip install wandb\.$"):
+        train(release, recipe=small_recipe("loop.report_to=['wandb']"), out=tmp_path)
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(release: Path, tmp_path: Path):
+    more = ["model.arch=test_vit", "model.dropout=0", "optimiser.name=sgdw", "loop.epochs=1"]
+    train(release, recipe=small_recipe(*more), out=tmp_path / "one")
+    knobs = [word for knob in (*SMALL, *more) for word in ("--set", knob)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "naflora_etl", "train", str(release), "--out", str(tmp_path / "two"), *knobs]
+    # what torchrun sets
+    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo"}
+    both = [
+        subprocess.Popen(command, env={**os.environ, **world, "RANK": str(rank)}, stdout=subprocess.DEVNULL)
+        for rank in (0, 1)
+    ]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    one, two = checkpoint(tmp_path / "one")["model"], checkpoint(tmp_path / "two")["model"]
+    assert max((tensor - two[name]).abs().max().item() for name, tensor in one.items()) < 1e-6
+    assert [row["step"] for row in logged(tmp_path / "two")] == [row["step"] for row in logged(tmp_path / "one")]
+    assert json.loads((tmp_path / "two" / "metrics.json").read_text())["processes"] == 2
 
 
 @pytest.mark.slow

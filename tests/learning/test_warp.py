@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from naflora_etl.learning.recipe import DataOptions
+from naflora_etl.learning.options import DataOptions
 from naflora_etl.learning.warp import View, draw_view, warp_sheet
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 200, 30), (30, 30, 200), (240, 240, 240)
