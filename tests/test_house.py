@@ -32,7 +32,7 @@ HOMES = {
     "safetensors": {"learning"},
     "click": {"cli", "commands", "console"},
     "rich": {"engine"},
-    "matplotlib": {"publishing", "sandbox"},
+    "matplotlib": {"publishing", "sandbox", "learning"},
     "rapidfuzz": {"names"},
     "ftfy": {"names"},
     "python_calamine": {"names"},

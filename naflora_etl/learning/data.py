@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
@@ -17,7 +17,7 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.augment import RandAugment
 from naflora_etl.learning.options import DataOptions
 from naflora_etl.learning.releases import MEND, Integers, Part
-from naflora_etl.learning.warp import STRAIGHT, Pixels, draw_view, warp_sheet
+from naflora_etl.learning.warp import STRAIGHT, Pixels, View, draw_view, warp_sheet
 
 T = TypeVar("T")
 BATCHES_AHEAD = 3
@@ -46,10 +46,11 @@ class SheetDataset:
     def __getitem__(self, index: int) -> tuple[Pixels, int]:
         return self.look(index)
 
-    def look(self, index: int, *, seed: int = 0, epoch: int | None = None) -> tuple[Pixels, int]:
-        """Return one sheet, seen straight, or at random when an epoch is given; raises Fault for a damaged one."""
+    def look(self, index: int, *, seed: int = 0, epoch: int | None = None, view: View = STRAIGHT) -> tuple[Pixels, int]:
+        """Return one sheet as `view` shows it, or at random when an epoch is given; raises Fault for a damaged one."""
         key, shard = self.part.image_keys[index], self.part.shards[index]
-        view = STRAIGHT if epoch is None else draw_view(self.options, seed=seed, epoch=epoch, image_key=key)
+        if epoch is not None:
+            view = draw_view(self.options, seed=seed, epoch=epoch, image_key=key)
         try:
             pixels = warp_sheet(self.read(index), self.options, view)
         except (OSError, ValueError, SyntaxError) as error:  # Pillow tells damage in all three
@@ -139,10 +140,14 @@ def _indices(
             yield order[begin : begin + number].tolist(), epoch
 
 
-def plain_batches(dataset: SheetDataset, *, batch: int, workers: int) -> Batches:
-    """Yield all sheets once, in the order of the part, seen straight."""
-    wanted = (list(range(start, min(start + batch, len(dataset)))) for start in range(0, len(dataset), batch))
-    return _load(dataset.look, wanted, workers)
+def plain_batches(dataset: SheetDataset, *, batch: int, workers: int, views: Sequence[View] = (STRAIGHT,)) -> Batches:
+    """Yield all sheets once, in the order of the part; of each as many images as there are views, one by one."""
+    starts = range(0, len(dataset), batch)
+    wanted = (
+        [(index, view) for index in range(start, min(start + batch, len(dataset))) for view in views]
+        for start in starts
+    )
+    return _load(lambda item: dataset.look(item[0], view=item[1]), wanted, workers)
 
 
 def _load(look: Callable[[T], tuple[Pixels, int]], wanted: Iterator[list[T]], workers: int) -> Batches:

@@ -52,9 +52,14 @@ class Score:
         return "\n".join(lines)
 
 
-def score_predictions(truth: Integers, predicted: Integers, classes: Classes) -> Score:
-    """Return the score of predicted class_ids against the true ones, mapped up to genus and family; both not empty."""
-    ranks = tuple(_score_rank(rank, classes.groups(rank)[truth], classes.groups(rank)[predicted]) for rank in RANKS)
+def score_predictions(truth: Integers, predicted: Integers, classes: Classes | None) -> Score:
+    """Return the score of predicted class_ids against the true ones; both not empty.
+
+    They are mapped up to genus and family; without `classes` only the species are scored.
+    """
+    ranks: tuple[RankScore, ...] = (_score_rank("species", truth, predicted),)
+    if classes is not None:
+        ranks = tuple(_score_rank(rank, classes.groups(rank)[truth], classes.groups(rank)[predicted]) for rank in RANKS)
     return Score(
         images=len(truth),
         top1=float((truth == predicted).mean()),

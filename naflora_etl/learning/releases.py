@@ -22,6 +22,7 @@ RANKS: tuple[Rank, ...] = ("species", "genus", "family")
 
 CLASS_COLUMNS = ["class_id", "taxon_name", "genus", "family"]
 SHEET_COLUMNS = ["image_key", "image_id", "part", "class_id", "shard", "offset", "length_bytes"]
+INSTITUTION = "institutionCode"
 MEND = "`naflora verify` tells all that is wrong with a release"
 
 
@@ -59,6 +60,8 @@ class Part:
     shards: tuple[str, ...]
     offsets: Integers
     lengths: Integers
+    institutions: tuple[str | None, ...] | None = None
+    """Codes of the herbaria, where the manifest tells them."""
 
     def __len__(self) -> int:
         return len(self.image_keys)
@@ -88,6 +91,7 @@ class Release:
             shards=tuple(rows["shard"].to_pylist()),
             offsets=rows["offset"].to_numpy(),
             lengths=rows["length_bytes"].to_numpy(),
+            institutions=tuple(rows[INSTITUTION].to_pylist()) if INSTITUTION in rows.column_names else None,
         )
 
 
@@ -102,7 +106,7 @@ def open_release(folder: Path | str, *, need_images: bool = True) -> Release:
     if not folder.is_dir():
         raise Fault(f"{folder}: no such release folder; `naflora build` makes one.")
     classes = read_classes(folder / "classes.parquet")
-    manifest = _read_table(folder / "manifest.parquet", SHEET_COLUMNS)
+    manifest = _read_table(folder / "manifest.parquet", SHEET_COLUMNS, more=(INSTITUTION,))
     faults = _unknown_classes(manifest, classes)
     if need_images:
         faults += _broken_shards(folder, manifest)
@@ -123,22 +127,25 @@ def read_classes(path: Path) -> Classes:
 
 def check_same_classes(model: Classes, data: Classes, *, run: Path, release: Path) -> None:
     """Raise Fault unless model and release have the same species under the same numbers."""
-    if model.species == data.species:
+    check_same_species(model.species, data.species, str(run), str(release))
+
+
+def check_same_species(ours: tuple[str, ...], theirs: tuple[str, ...], here: str, there: str) -> None:
+    """Raise Fault unless both have the same species under the same numbers."""
+    if ours == theirs:
         return
-    number, ours, theirs = next(
-        (number, ours, theirs)
-        for number, (ours, theirs) in enumerate(
-            zip((*model.species, "nothing"), (*data.species, "nothing"), strict=False)
-        )
-        if ours != theirs
+    number, one, other = next(
+        (number, one, other)
+        for number, (one, other) in enumerate(zip((*ours, "nothing"), (*theirs, "nothing"), strict=False))
+        if one != other
     )
     raise Fault(
-        f"{run} tells {len(model)} classes apart, {release} has {len(data)}; they differ first at class {number}: "
-        f"{ours} there, {theirs} here. Evaluate on a release of the classes it was trained on."
+        f"{here} tells {len(ours)} classes apart, {there} has {len(theirs)}; they differ first at class {number}: "
+        f"{one} there, {other} here. Evaluate on a release of the classes it was trained on."
     )
 
 
-def _read_table(path: Path, columns: list[str]) -> pa.Table:
+def _read_table(path: Path, columns: list[str], *, more: tuple[str, ...] = ()) -> pa.Table:
     if not path.is_file():
         raise Fault(f"{path.parent} has no {path.name}, so it is no release folder; give the folder that holds it.")
     try:
@@ -148,7 +155,7 @@ def _read_table(path: Path, columns: list[str]) -> pa.Table:
     missing = [column for column in columns if column not in table.column_names]
     if missing:
         raise Fault(f"{path} has no column {', '.join(missing)}; it was not made as a release of this kind.")
-    table = table.select(columns)
+    table = table.select([*columns, *(column for column in more if column in table.column_names)])
     empty = [column for column in columns if table[column].null_count]
     if empty:
         raise Fault(f"{path} has empty values in {', '.join(empty)}; {MEND}.")

@@ -5,36 +5,78 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.metrics import Score, score_predictions
-from naflora_etl.learning.releases import Part, open_release
+from naflora_etl.learning.truth import HALVES, Truth, read_truth
 
 
-def score_submission(path: Path | str, release: Path | str) -> Score:
-    """Return what a submission is worth on the test part of `release`.
+@dataclass(frozen=True)
+class HalfScore:
+    """What a submission is worth on one half of the test images, as the competition showed it."""
+
+    half: str
+    images: int
+    macro_f1: float
+    """Over the classes that the half's images have."""
+    top1: float
+
+
+@dataclass(frozen=True)
+class SubmissionScore(Score):
+    """What a submission is worth."""
+
+    halves: tuple[HalfScore, ...]
+    """Public and Private; a half without images is left out."""
+    halves_from: str
+
+    def __str__(self) -> str:
+        lines = [
+            f"{row.half:8} macro-F1 {row.macro_f1:.4f}, accuracy {row.top1:.2%} of {row.images} images"
+            for row in self.halves
+        ]
+        return "\n".join([super().__str__(), *lines, f"halves: {self.halves_from}"])
+
+
+def score_submission(
+    path: Path | str, truth: Path | str, *, release: Path | None = None, seed: int = 1
+) -> SubmissionScore:
+    """Return what a submission is worth on `truth`: the test part of a release folder, or a file of answers.
 
     Id is the image_id, as in sample_submission.csv, Predicted the class_id; the header may be `Id,Predicted` or
     `Id,predicted`, as both are used for the competition. Every test image must stand in it once. Raises Fault, telling
     all that is wrong at once.
     """
-    opened = open_release(release, need_images=False)
-    part = opened.part("test")
-    if not len(part):
-        raise Fault(f"{release} has no test images, so there is nothing to score.")
+    answers = read_truth(Path(truth), release, seed=seed)
     rows = _read_rows(Path(path))
-    faults = [*_misfits([key for key, _ in rows], part), *_not_classes(rows, len(opened.classes))]
+    faults = [*_misfits([key for key, _ in rows], answers), *_not_classes(rows, answers.number)]
     if faults:
         raise Fault(
-            f"{path}: {'; '.join(faults)}. A submission holds each of the {len(part)} test images of {release} once, "
-            f"with a class_id of 0 to {len(opened.classes) - 1}."
+            f"{path}: {'; '.join(faults)}. A submission holds each of the {len(answers.image_ids)} test images of "
+            f"{answers.where} once, with a class_id of 0 to {answers.number - 1}."
         )
-    answers = dict(rows)
-    predicted = np.array([int(answers[key]) for key in part.image_ids], dtype=np.int64)
-    return score_predictions(part.class_ids, predicted, opened.classes)
+    given = dict(rows)
+    predicted = np.array([int(given[key]) for key in answers.image_ids], dtype=np.int64)
+    whole = score_predictions(answers.class_ids, predicted, answers.classes)
+    return SubmissionScore(
+        images=whole.images,
+        top1=whole.top1,
+        chance=whole.chance,
+        ranks=whole.ranks,
+        halves=tuple(_score_halves(answers, predicted)),
+        halves_from=answers.halves_from,
+    )
+
+
+def _score_halves(truth: Truth, predicted: np.ndarray) -> Iterable[HalfScore]:
+    for half, members in zip(HALVES, (truth.is_public, ~truth.is_public), strict=True):
+        if members.any():
+            score = score_predictions(truth.class_ids[members], predicted[members], None)
+            yield HalfScore(half, score.images, score.ranks[0].macro_f1, score.top1)
 
 
 def _read_rows(path: Path) -> list[tuple[str, str]]:
@@ -56,8 +98,8 @@ def _read_rows(path: Path) -> list[tuple[str, str]]:
     return [(key.strip(), answer.strip()) for key, answer in lines[1:]]
 
 
-def _misfits(keys: list[str], part: Part) -> list[str]:
-    wanted, counts = set(part.image_ids), Counter(keys)
+def _misfits(keys: list[str], truth: Truth) -> list[str]:
+    wanted, counts = set(truth.image_ids), Counter(keys)
     return [
         *_told("missing", wanted - counts.keys()),
         *_told("given more than once", {key for key, count in counts.items() if count > 1}),

@@ -93,7 +93,7 @@ def test_a_wrong_override_is_refused_with_a_sentence(override: str, message: str
 
 
 def test_an_unknown_recipe_is_told_with_the_known_ones():
-    with pytest.raises(RecipeError, match=r"^huge is neither a recipe file nor .* known: naflora-baseline, tiny\.$"):
+    with pytest.raises(RecipeError, match=r"^huge is neither a recipe file nor .* known: cnn-compare, .*, tiny\.$"):
         read_learn_recipe("huge")
 
 

@@ -76,3 +76,39 @@ def test_a_missing_file_and_a_folder_are_told(release: Path, tmp_path: Path):
 def test_a_folder_that_is_no_release_is_told(tmp_path: Path):
     with pytest.raises(Fault, match=r"has no classes\.parquet, so it is no release folder"):
         score_submission(write(tmp_path / "sub.csv", []), tmp_path)
+
+
+class TestHalves:
+    def test_a_release_is_halved_class_by_class_and_says_so(self, truth: list, release: Path, tmp_path: Path):
+        score = score_submission(write(tmp_path / "sub.csv", truth), release)
+        assert [(row.half, row.images, row.macro_f1) for row in score.halves] == [("Public", 9, 1), ("Private", 9, 1)]
+        assert str(score).endswith("halves: a half of each class, drawn by seed 1")
+
+    def test_a_file_of_answers_brings_its_own(self, truth: list, release: Path, tmp_path: Path):
+        rows = [f"{key},{answer},{'Public' if answer < 2 else 'Private'}" for key, answer in truth]
+        (tmp_path / "solution.csv").write_text("\n".join(["Id,Predicted,Usage", *rows]) + "\n")
+        wrong = [(key, 0 if answer < 2 else answer) for key, answer in truth]
+        score = score_submission(write(tmp_path / "sub.csv", wrong), tmp_path / "solution.csv", release=release)
+        assert [(row.half, row.images, row.top1) for row in score.halves] == [("Public", 6, 0.5), ("Private", 12, 1)]
+        assert [row.rank for row in score.ranks] == ["species", "genus", "family"]
+        assert score.halves_from == "the column Usage of the truth"
+        alone = score_submission(tmp_path / "sub.csv", tmp_path / "solution.csv")
+        assert [row.rank for row in alone.ranks] == ["species"]
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            pytest.param(None, "no such truth; give a release folder or a file Id,Predicted,Usage", id="missing"),
+            pytest.param("a,b\n1,2\n", "needs a column Id and a column Predicted; found a, b", id="other columns"),
+            pytest.param("Id,Predicted\n", "holds no answers", id="empty"),
+            pytest.param("Id,Predicted\n1,2\n1,3\n", "1 stands in it twice", id="doubled"),
+            pytest.param("Id,Predicted\n1,Acer\n", 'row 2 has no class number but "Acer"', id="no number"),
+            pytest.param("Id,Predicted,Usage\n1,2,Secret\n", 'Usage is Public or Private; found "Secret"', id="usage"),
+        ],
+    )
+    def test_a_truth_that_will_not_do_is_told(self, content: str | None, message: str, tmp_path: Path):
+        path = tmp_path / "solution.csv"
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(Fault, match=message):
+            score_submission(write(tmp_path / "sub.csv", [("1", 2)]), path)
