@@ -43,7 +43,7 @@ def settled(options: LoopOptions, device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(exact)
 
 
-def seed_step(seeds: list[int]) -> None:
+def seed_step(*seeds: int) -> None:
     """Give dropout its randomness by (seed, step, part, process), so that no random state need be saved to resume."""
     torch.manual_seed(int(np.random.SeedSequence(seeds).generate_state(1)[0]))
 

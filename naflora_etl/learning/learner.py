@@ -60,7 +60,7 @@ class Learner:
         for part in range(parts):
             images, labels = (tensor.to(self.device, non_blocking=True) for tensor in next(batches))
             seeds = [loop.seed, step, part, self.world.rank]
-            seed_step(seeds)
+            seed_step(*seeds)
             images, labels = self.mixing(images, labels, seeds)
             if loop.channels_last and images.ndim == 4:
                 images = images.to(memory_format=torch.channels_last)

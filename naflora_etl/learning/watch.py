@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -28,13 +29,18 @@ class Watch:
     def timed(self, batches: Iterator[T]) -> Iterator[T]:
         """Yield the batches, and count the time of each as waiting for data."""
         while True:
-            began = time.perf_counter()
-            try:
-                batch = next(batches)
-            except StopIteration:
+            with self.waiting():
+                batch = next(batches, None)
+            if batch is None:
                 return
-            self.waited += time.perf_counter() - began
             yield batch
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time of the block as waiting for data."""
+        began = time.perf_counter()
+        yield
+        self.waited += time.perf_counter() - began
 
     def add(self, loss: torch.Tensor) -> None:
         """Take the loss of a step, as it lies on the device."""
