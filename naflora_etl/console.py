@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -138,19 +141,48 @@ def find_workspace(work: str | None) -> Workspace:
     return Workspace(str(built[-1].parent))
 
 
+def columns() -> int | None:
+    """Return how wide the terminal is that is written to; None when no person reads along, and lines may be long."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def say(text: str) -> None:
+    """Print a table or a text; on a terminal, a line too long for it goes on under its own last column."""
+    width = columns()
+    for line in text.splitlines():
+        click.echo(line if width is None else fold(line, width))
+
+
+def fold(line: str, width: int) -> str:
+    """Return `line` broken where it reaches `width`, what follows under its last column in the line's first half."""
+    if len(line) <= width:
+        return line
+    starts = [found.end() for found in re.finditer(r"(?:^|\S)(?: {2,})(?=\S)", line) if found.end() <= 0.6 * width]
+    start = starts[-1] if starts else 0
+    return textwrap.fill(
+        line[start:], width, initial_indent=line[:start], subsequent_indent=" " * start, break_on_hyphens=False
+    )
+
+
 def tell(receipt: Receipt, unchanged: bool, issues: bool = True) -> None:
     """Say one line about a stage: what it was given, what came out, what was set aside and why."""
     aside = receipt.rows - receipt.clean
     line = f"{receipt.stage:<10} {receipt.given:>9,} given  {receipt.clean:>9,} clean  {aside:>9,} set aside"
+    reasons = ""
     if issues and receipt.issues:
         first = list(receipt.issues.items())[:3]
         more = ", ..." if len(receipt.issues) > 3 else ""
-        line += f" ({', '.join(f'{name} {count:,}' for name, count in first)}{more})"
+        reasons = f"({', '.join(f'{name} {count:,}' for name, count in first)}{more})"
     seconds = int(receipt.seconds)
-    click.echo(line + ("  unchanged" if unchanged else f"  {seconds // 60}m{seconds % 60:02d}s"))
+    end = "  unchanged" if unchanged else f"  {seconds // 60}m{seconds % 60:02d}s"
+    width = columns()
+    if reasons and width is not None and len(line) + len(reasons) + len(end) >= width:
+        say(f"{line}{end}\n{'':11}{reasons}")
+    else:
+        click.echo(f"{line} {reasons}{end}" if reasons else line + end)
     for name, what_to_do in RUN_AGAIN.items():
         if issues and receipt.issues.get(name):
-            click.echo(f"           {receipt.issues[name]:,} {what_to_do}.")
+            say(f"           {receipt.issues[name]:,} {what_to_do}.")
 
 
 def say_nothing(receipt: Receipt, unchanged: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from naflora_etl.commands.options import built_option, json_option, recipe_argument, work_option
-from naflora_etl.console import as_json_values, at_work, find_workspace, say_nothing, tell, watching
+from naflora_etl.console import as_json_values, at_work, find_workspace, say, say_nothing, tell, watching
 from naflora_etl.engine.faults import Fault
 
 if TYPE_CHECKING:
@@ -67,7 +67,10 @@ def plan(recipe: Path, work: str | None, as_json: bool) -> None:
 
     with at_work(recipe, work, serve=False) as (ready, workspace), watching(quiet=as_json):
         made = plan_recipe(ready, workspace)
-    click.echo(json.dumps(made.as_dict(), indent=2) if as_json else describe_plan(made))
+    if as_json:
+        click.echo(json.dumps(made.as_dict(), indent=2))
+    else:
+        say(describe_plan(made))
 
 
 @click.command()
@@ -102,7 +105,7 @@ def status(work: str | None, as_json: bool) -> None:
         if receipt.stage == "wcvp" and backbone:
             click.echo(f"    {backbone.as_sentence()}")
         for issue, count in receipt.issues.items():
-            click.echo(f"    {count:>9,}  {issue:<24} {ISSUES[issue]}")
+            say(f"    {count:>9,}  {issue:<23}  {ISSUES[issue]}")
 
 
 @click.command()
@@ -137,15 +140,15 @@ def _tell_rows(stage: str, rows: list[dict[str, Any]]) -> None:
 
     for row in rows if len(rows) <= ROWS_IN_FULL else rows[:1]:
         issue = row["issue"]
-        click.echo(f"{stage}: " + (f"{issue}: {ISSUES[issue]}" if issue else "clean"))
+        say(f"{stage}: " + (f"{issue}: {ISSUES[issue]}" if issue else "clean"))
         for name, value in row.items():
             if value is not None and name != "issue":
                 text = str(value)
-                click.echo(f"    {name:<26} {text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + ' ...'}")
+                say(f"    {name:<25}  {text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + ' ...'}")
     if len(rows) > ROWS_IN_FULL:
         click.echo(f"{stage}: {len(rows):,} rows in all, of which the one above is the first")
         for issue, count in Counter(row["issue"] for row in rows).most_common():
-            click.echo(f"    {count:>9,}  {f'{issue:<24} {ISSUES[issue]}' if issue else 'clean'}")
+            say(f"    {count:>9,}  {f'{issue:<23}  {ISSUES[issue]}' if issue else 'clean'}")
 
 
 @click.command("knobs")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from naflora_etl.commands.options import json_option
-from naflora_etl.console import find_workspace, watching
+from naflora_etl.console import find_workspace, say, watching
 from naflora_etl.engine.faults import Fault
 
 
@@ -63,8 +63,9 @@ def servers(counts: Path | None, out: Path | None, plot: Path | None, as_json: b
         return
     for remark in choice.remarks:
         click.echo(remark, err=True)
-    click.echo(describe_frontier(choice))
-    click.echo(f"\n{choice.explanation} ({choice.seconds:.1f} s)")
+    say(describe_frontier(choice))
+    click.echo()
+    say(f"{choice.explanation} ({choice.seconds:.1f} s)")
     for host in choice.hosts:
         click.echo(host)
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from naflora_etl.commands.options import built_option, json_option
-from naflora_etl.console import find_workspace
+from naflora_etl.console import columns, find_workspace, say
 
 
 @click.command()
@@ -31,6 +31,6 @@ def hosts(work: str | None, as_json: bool) -> None:
         lanes = {host: state.as_dict(time.time()) for host, state in states.items()}
         click.echo(json.dumps({"hosts": [bill.as_dict() for bill in bills], "lanes": lanes}, indent=2))
         return
-    click.echo(describe_bill(bills))
+    click.echo(describe_bill(bills, columns()))
     for line in describe_states(states, time.time()):
-        click.echo(line)
+        say(line)

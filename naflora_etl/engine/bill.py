@@ -115,20 +115,33 @@ def _quantile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(0, -int(-len(values) * share // 1) - 1)] if values else None
 
 
-def describe_bill(bills: Sequence[HostBill]) -> str:
-    """Return the bills as a table to read."""
-    lines = [
-        f"{'host':<34} {'requests':>9} {'MB':>9} {'median':>8} {'p95':>8} {'given':>8} {'retries':>8} {'429':>6} "
-        f"{'no answer':>9} {'opt-outs':>8} {'rests':>6}"
-    ]
+# as a person reads them, 79 columns together
+HEADINGS = ("requests", "MB", "median", "p95", "given", "retries", "429", "no answer", "opt-outs", "rests")
+WIDTHS = (8, 8, 7, 7, 7, 7, 4, 9, 8, 5)
+
+
+def describe_bill(bills: Sequence[HostBill], columns: int | None = None) -> str:
+    """Return the bills as a table to read; where `columns` are too few, a host's name stands above its figures."""
+    longest = max((len(bill.host) for bill in bills), default=0)
+    beside = max(longest, 15) + 1
+    if columns is not None and beside + sum(WIDTHS) + len(WIDTHS) > columns:
+        beside = 0
+    lines = [f"{'host':<{beside}}{_row(HEADINGS)}" if beside else f"host\n{_row(HEADINGS)}"]
     for bill in bills:
-        lines.append(
-            f"{bill.host:<34} {bill.requests:>9,} {bill.bytes / 1e6:>9,.1f} {_seconds(bill.median_s):>8} "
-            f"{_seconds(bill.p95_s):>8} {bill.given:>8,} {bill.retries:>8,} {bill.throttled:>6,} "
-            f"{bill.unanswered:>9,} {bill.opt_outs:>8,} {bill.rests:>6,}"
-        )
+        figures = _row(
+            (
+                f"{bill.requests:,}", f"{bill.bytes / 1e6:,.1f}", _seconds(bill.median_s), _seconds(bill.p95_s),
+                f"{bill.given:,}", f"{bill.retries:,}", f"{bill.throttled:,}", f"{bill.unanswered:,}",
+                f"{bill.opt_outs:,}", f"{bill.rests:,}",
+            )
+        )  # fmt: skip
+        lines.append(f"{bill.host:<{beside}}{figures}" if beside else f"{bill.host}\n{figures}")
         lines += [f"    {count:>9,}  {issue}" for issue, count in bill.issues.most_common()]
     return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " ".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
 
 
 def _seconds(value: float | None) -> str:

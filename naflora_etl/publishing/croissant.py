@@ -11,6 +11,7 @@ from typing import Any
 
 from naflora_etl.engine.contracts import Contract, read_contract
 from naflora_etl.publishing.contents import Contents
+from naflora_etl.publishing.datapackage import TABLES
 
 NAME = "croissant.json"
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
@@ -73,7 +74,7 @@ def render_croissant(contents: Contents, sums: Mapping[str, str], bibtex: str) -
         described["creator"] = described["publisher"] = {"@type": "sc:Organization", "name": release["publisher"]}
     described["distribution"] = [*_files(sums), *_image_sets(sums)]
     described["recordSet"] = [
-        *(_table_set(read_contract(name)) for name in ("manifest", "classes")),
+        *(_table_set(read_contract(name)) for name in TABLES),
         *(_image_records(part) for part in PARTS if _shards(sums, part)),
     ]
     return (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode()
@@ -121,7 +122,7 @@ def _table_set(contract: Contract) -> dict[str, Any]:
     fields = [_column(contract.name, contract.name, field) for field in contract.fields]
     about = {"name": contract.name, "description": contract.description}
     made: dict[str, Any] = {"@type": "cr:RecordSet", "@id": contract.name, **about}
-    if contract.primary_key:
+    if len(contract.primary_key) == 1:
         made["key"] = {"@id": f"{contract.name}/{contract.primary_key[0]}"}
     return made | {"field": fields}
 

@@ -142,6 +142,7 @@ def _draw_outline(axes: Axes, train: Integers, test: Integers) -> None:
     axes.set_ylim(0, None)
     axes.set_xlabel("species, from most to fewest images")
     axes.set_ylabel("images")
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(axis="y", color=RULE, linewidth=0.6)
     _finish(axes)

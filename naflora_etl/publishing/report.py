@@ -115,7 +115,7 @@ def _tell_years(contents: Contents) -> dict[str, Any]:
     return {
         "years": known,
         "years_figure": draw_both(lambda look: draw_years(known, look)) if known else "",
-        "years_unknown": contents.manifest.num_rows - drawn,
+        "years_unknown": contents.manifest.num_rows - told,
         "years_odd": told - drawn,
     }
 

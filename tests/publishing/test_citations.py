@@ -6,8 +6,11 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import bibtexparser
 import pyarrow as pa
 import pytest
+from citeproc import Citation, CitationItem, CitationStylesBibliography, CitationStylesStyle, formatter
+from citeproc.source.json import CiteProcJSON
 from small_world import SmallWorld, make_table, make_world
 
 from naflora_etl.engine.tables import read_parquet
@@ -55,6 +58,9 @@ def test_the_download_is_cited_for_tex_and_csl(world: SmallWorld) -> None:
     bibtex = (world.release / "citations.bib").read_text()
     assert bibtex.count("@misc{") == 2 and "@misc{gbif_10_15468_dl_ab_cd1," in bibtex
     assert f"  doi       = {{{DOI}}}" in bibtex and "  year      = {2026}" in bibtex
+    read = bibtexparser.parse_string(bibtex)
+    assert read.failed_blocks == [] and [entry.key for entry in read.entries] == ["small", "gbif_10_15468_dl_ab_cd1"]
+    assert read.entries[0]["title"] == "{Sheets \\& more}"
     first, download = json.loads((world.release / "citations.json").read_text())
     assert (first["title"], first["type"], download["DOI"]) == ("Sheets & more", "dataset", DOI)
     assert download["issued"] == {"date-parts": [[2026, 11, 2]]}
@@ -74,3 +80,14 @@ def test_everybody_is_thanked_by_name(world: SmallWorld) -> None:
 def test_iDigBio_alone_makes_no_claim_on_gbif() -> None:
     manifest = pa.table({"source": ["idigbio", "archive", "gbif"], "datasetKey": [UUID, "seinet", None]})
     assert count_datasets(manifest) == {}
+
+
+def test_a_csl_processor_writes_the_reference(world: SmallWorld) -> None:
+    items = json.loads((world.release / "citations.json").read_text())
+    style = CitationStylesStyle("harvard-cite-them-right", validate=False)
+    bibliography = CitationStylesBibliography(style, CiteProcJSON(items), formatter.plain)
+    for item in items:
+        bibliography.register(Citation([CitationItem(item["id"])]))
+    written = sorted(map(str, bibliography.bibliography()))
+    assert written[0].startswith("GBIF.org (2026) “GBIF Occurrence Download”") and DOI in written[0]
+    assert written[1].startswith("The contributing herbaria (no date) “Sheets & more”")

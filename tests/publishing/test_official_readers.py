@@ -19,6 +19,8 @@ import json, sys, warnings
 import mlcroissant
 dataset = mlcroissant.Dataset(jsonld=sys.argv[1])
 told = {"errors": sorted(dataset.metadata.ctx.issues.errors), "warnings": sorted(dataset.metadata.ctx.issues.warnings)}
+for table in ("manifest", "classes", "specimens", "datasets", "names", "excluded"):
+    told[table] = sum(1 for _ in dataset.records(table))
 for part in ("train", "test"):
     told[part] = []
     for record in dataset.records(part):
@@ -52,6 +54,8 @@ def test_mlcroissant_finds_no_fault_and_loads_every_sample_with_its_labels(relea
     assert told["errors"] == []
     assert [warning for warning in told["warnings"] if "datePublished" not in warning] == []
     manifest = read_parquet(release / "manifest.parquet").to_pylist()
+    for name in ("manifest", "classes", "specimens", "datasets", "names", "excluded"):
+        assert told[name] == read_parquet(release / f"{name}.parquet").num_rows, name
     for part in ("train", "test"):
         columns = ("image_key", "class_id", "taxon_name", "genus", "family", "part")
         wanted = {
@@ -70,6 +74,15 @@ def test_datasets_reads_the_folder_as_it_stands(release: Path, tmp_path: Path) -
         rows = [row for row in manifest if row["part"] == part]
         wanted = {row["image_key"]: ([row["width_px"], row["height_px"]], row["class_id"]) for row in rows}
         assert {key: (size, facts["class_id"]) for key, size, facts in told[part]} == wanted
+
+
+def test_the_hub_reads_the_head_of_the_card(release: Path) -> None:
+    import huggingface_hub
+
+    card = huggingface_hub.DatasetCard((release / "README.md").read_text(encoding="utf-8"))
+    told = card.data.to_dict()
+    assert told["license"] == "cc-by-nc-4.0" and told["size_categories"] == ["n<1K"]
+    assert [file["split"] for file in told["configs"][0]["data_files"]] == ["train", "test"]
 
 
 def test_frictionless_finds_the_data_package_valid(release: Path) -> None:
