@@ -60,7 +60,7 @@ def draw_release(folder: Path) -> Path:
 def measure(release: Path, recipe: LearnRecipe, out: Path) -> dict[str, float]:
     """Train, and return macro-F1 at three ranks and that of the species with fewer than 8 sheets."""
     began = time.process_time()
-    train(release, recipe=recipe, out=out)
+    train(release, recipe=recipe, out=out, resume=True)
     opened = open_release(release)
     part = opened.part("test")
     ranked = predict_run(out, release, kept=1).class_ids[:, 0]

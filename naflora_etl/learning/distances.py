@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,9 @@ COLUMNS = ["genus_a", "genus_b", "distance"]
 def class_distances(source: str, classes: Classes) -> Distances:
     """Return the distance between the genera of any two classes, classes x classes, 0 within a genus.
 
-    `source` is a CSV `genus_a,genus_b,distance` that names every pair once in either order (such as the patristic
-    distances that the Herbarium 2022 data come with), or `taxonomy`: 0.5 within a family, 1 beyond. Raises Fault.
+    `source` is a CSV `genus_a,genus_b,distance` that names every pair once in either order, the train_metadata.json of
+    a release (or of Herbarium 2022, whose data came with patristic distances), or `taxonomy`: 0.5 within a family, 1
+    beyond. Raises Fault.
     """
     genera = sorted(set(classes.genus))
     if source == "taxonomy":
@@ -37,17 +40,13 @@ def _read(path: Path, genera: list[str]) -> Distances:
     table = np.full((len(genera), len(genera)), np.nan)
     np.fill_diagonal(table, 0)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream)
-            if rows.fieldnames is None or not set(COLUMNS) <= set(rows.fieldnames):
-                raise Fault(f"{path} must have the columns {', '.join(COLUMNS)}.")
-            for row in rows:
-                a, b = places.get(row["genus_a"]), places.get(row["genus_b"])
-                if a is not None and b is not None and a != b:
-                    table[a, b] = table[b, a] = float(row["distance"])
+        for one, other, distance in _pairs_of_json(path) if path.suffix == ".json" else _pairs_of_csv(path):
+            a, b = places.get(one), places.get(other)
+            if a is not None and b is not None and a != b:
+                table[a, b] = table[b, a] = float(distance)
     except FileNotFoundError:
         raise Fault(f"loss.distances = {path}: no such file; it may also be taxonomy.") from None
-    except (ValueError, TypeError, OSError, csv.Error) as error:
+    except (ValueError, TypeError, KeyError, OSError, csv.Error) as error:
         raise Fault(f"{path} cannot be read as a table of distances ({error}).") from None
     missing = np.argwhere(np.isnan(table))
     if len(missing):
@@ -56,3 +55,19 @@ def _read(path: Path, genera: list[str]) -> Distances:
     if (table < 0).any():
         raise Fault(f"{path} has distances below 0.")
     return table
+
+
+def _pairs_of_csv(path: Path) -> Iterator[tuple[str, str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = csv.DictReader(stream)
+        if rows.fieldnames is None or not set(COLUMNS) <= set(rows.fieldnames):
+            raise Fault(f"{path} must have the columns {', '.join(COLUMNS)}.")
+        for row in rows:
+            yield row["genus_a"], row["genus_b"], row["distance"]
+
+
+def _pairs_of_json(path: Path) -> Iterator[tuple[str, str, float]]:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    names = {row["genus_id"]: row["genus"] for row in told["genera"]}
+    for row in told["distances"]:
+        yield names[row["genus_id_x"]], names[row["genus_id_y"]], row["distance"]

@@ -120,7 +120,7 @@ class LossOptions(Section):
     distance_weight: NotNegative = 0.0
     """Patristic: weight of the mean distance, by the model's own odds, from the true genus to that of the answer."""
     distances: str = "taxonomy"
-    """A CSV genus_a,genus_b,distance, or taxonomy: 0 in a genus, 0.5 in a family, 1 beyond."""
+    """A CSV genus_a,genus_b,distance, a train_metadata.json, or taxonomy: 0 in a genus, 0.5 in a family, 1 beyond."""
 
 
 class LoopOptions(Section):

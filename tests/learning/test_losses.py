@@ -157,6 +157,13 @@ class TestDistances:
             [12.5, 12.5, 0],
         ]
 
+    def test_so_does_the_metadata_of_a_release(self, tmp_path: Path):
+        (tmp_path / "train_metadata.json").write_text(
+            '{"genera": [{"genus_id": 0, "genus": "A"}, {"genus_id": 1, "genus": "B"}],'
+            ' "distances": [{"genus_id_x": 0, "genus_id_y": 1, "distance": 7.5}]}'
+        )
+        assert class_distances(str(tmp_path / "train_metadata.json"), THREE)[0].tolist() == [0, 0, 7.5]
+
     @pytest.mark.parametrize(
         ("content", "message"),
         [

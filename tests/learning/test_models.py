@@ -9,6 +9,8 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.heads import SubCenters
 from naflora_etl.learning.models import count_parameters, make_model
 from naflora_etl.learning.options import ModelOptions
+from naflora_etl.learning.recipe import learn_recipe_names, read_learn_recipe
+from naflora_etl.learning.zoo import import_timm
 
 TINY = ModelOptions(arch="test_resnet")
 
@@ -142,3 +144,13 @@ def test_unusable_weights_are_told(content: bytes | str | None, name: str, messa
         torch.save(make_model(ModelOptions(arch="test_vit"), 3, shape=(32, 32)).backbone.state_dict(), path)
     with pytest.raises(Fault, match=message):
         make_model(TINY.model_copy(update={"weights": str(path)}), 3, shape=(32, 32))
+
+
+def test_every_recipe_names_a_model_and_weights_that_timm_knows():
+    pretrained = set(import_timm().list_pretrained())
+    for name in learn_recipe_names():
+        options = read_learn_recipe(name).model
+        if options.weights == "hub" and not options.arch.startswith("tv/"):
+            assert options.arch in pretrained, name
+        elif not options.arch.startswith("tv/"):
+            assert import_timm().is_model(options.arch), name
