@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from naflora_etl.engine import progress
+from naflora_etl.engine.ahead import work_ahead
 from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import Contract, check_table, read_contract
 from naflora_etl.engine.folders import Folder
@@ -200,10 +201,10 @@ def run_slice(job: SliceJob) -> str:
     options = {f"{name}_options": getattr(job.recipe, name) for name in stage.also}
     made = stage.run(*tables, options=getattr(job.recipe, stage.name), **options, **effects)
     promise = Promise(stage, tables)
-    names: list[str] = []
-    for part in [made] if isinstance(made, pa.Table) else made:
-        body = parquet_bytes(promise.check(part))
-        name = job.part if isinstance(made, pa.Table) else job.piece(len(names))
+    parts = [made] if isinstance(made, pa.Table) else made
+    names = []
+    for number, body in enumerate(work_ahead(lambda part: parquet_bytes(promise.check(part)), parts, 1)):
+        name = job.piece(number) if stage.streams else job.part
         workspace.write(f"{job.place}/{name}", body)
         names.append(_named(name, body))
     promise.check_account()

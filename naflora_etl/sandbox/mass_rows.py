@@ -31,8 +31,29 @@ def gbif_rows(pools: Pools, these: Specimens) -> pa.Array:
         "lastCrawled": "2026-11-01T22:07:41.008Z", "hasCoordinate": "true", "hasGeospatialIssues": "false",
         "acceptedScientificName": _of(pools.written, rows.taxon), "repatriated": "false",
         "verbatimScientificName": _of(pools.written, rows.written), "occurrenceID": _published(rows.number),
-    }  # fmt: skip
+    } | _interpreted(pools, rows)  # fmt: skip
     return _lines(cells, GBIF_CORE, "\t")
+
+
+def _interpreted(pools: Pools, rows: Specimens) -> dict[str, pa.Array | str]:
+    """Return what else GBIF fills in most rows: a real download's rows have some 66 cells and 1,100 bytes."""
+    ids, keys = _gbif_ids(rows.number), pc.cast(pa.array(3_000_000 + rows.taxon), pa.string())
+    place, state = _of(pool.PLACE_COLUMNS[3], rows.place), _of(pool.PLACE_COLUMNS[2], rows.place)
+    return {
+        "references": pc.binary_join_element_wise("https://portal.example.org/o/", ids, ""),
+        "identifier": _published(rows.number), "bibliographicCitation": pc.binary_join_element_wise(
+            "Herbarium ", _of(pools.codes, rows.institution), ", specimen ", _catalog(pools, rows, "-"), ""),
+        "datasetName": pc.binary_join_element_wise("Vascular plants of ", _of(pools.codes, rows.institution), ""),
+        "month": pc.utf8_slice_codeunits(rows.date, 5, 7), "day": pc.utf8_slice_codeunits(rows.date, 8, 10),
+        "verbatimEventDate": rows.date, "county": state, "verbatimLocality": place, "continent": "NORTH_AMERICA",
+        "higherGeography": pc.binary_join_element_wise("North America", state, place, "; "),
+        "habitat": pa.array(pool.REMARKS).take(pa.array((rows.remark + 3) % len(pool.REMARKS))),
+        "coordinateUncertaintyInMeters": "1000.0", "dateIdentified": rows.date, "order": "Massales",
+        "family": "Massaceae", "modified": "2026-08-01T00:00:00Z", "taxonID": keys, "taxonKey": keys,
+        "acceptedTaxonKey": keys, "speciesKey": keys, "genusKey": keys, "kingdomKey": "6", "phylumKey": "7707728",
+        "classKey": "220", "orderKey": "414", "familyKey": "3065", "species": _of(pools.written, rows.taxon),
+        "genericName": _of(pools.genera, rows.taxon), "rights": "© the herbarium", "language": "en",
+    }  # fmt: skip
 
 
 def gbif_media_rows(pools: Pools, these: Specimens) -> pa.Array:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from naflora_etl.engine.ahead import work_ahead
 from naflora_etl.engine.spool import Spool
 from naflora_etl.sources import pictures, specimens
 from naflora_etl.sources.duplicates import SHARED, Repeats, by_bucket, judge_images
@@ -22,8 +21,8 @@ from naflora_etl.sources.staging import Staged
 
 BUCKET_BYTES = 240_000_000
 """Text of archives and pages that makes one bucket."""
-WORKERS, AHEAD = 2, 3
-"""Threads that read and describe, and batches that wait for them; Arrow and DuckDB let go of Python's lock."""
+AHEAD = 3
+"""Batches that are read and described ahead."""
 
 
 class Described(NamedTuple):
@@ -53,39 +52,32 @@ class Assembly:
         self._license_issue = license_issue
         self._specimens = SpecimenWriter(spool.query, find_taxon, countries)
         self._pictures = PictureWriter(spool.query, gbif_api=apis[0], idigbio_api=apis[1])
-        self._joiner = RowJoiner(spool.query, license_issue)
+        self._joiner = RowJoiner(license_issue)
         self._buckets = max(1, -(-size_bytes // BUCKET_BYTES))
         self._hashes: list[np.ndarray] = []
-        self._pool = ThreadPoolExecutor(WORKERS)
-        self._waiting: deque[Future[Described]] = deque()
-        self._joined: pa.Schema | None = None
         self.records = 0
         """Records that came so far."""
         self.taxa: set[str | None] = set()
         """Taxa that have a row; whole when all parts were given."""
 
-    def add(self, job: Callable[[], Staged]) -> None:
-        """Take what `job` stages; it is called in another thread. Raises what an earlier job raised."""
-        self._waiting.append(self._pool.submit(self._describe, job))
-        if len(self._waiting) > AHEAD:
-            self._file(self._waiting.popleft().result())
+    def add(self, jobs: Iterable[Callable[[], Staged]]) -> None:
+        """Take what the jobs stage; they are called in other threads."""
+        for batch in work_ahead(self._describe, jobs, AHEAD):
+            self._file(batch)
 
     def parts(self, tell: Callable[[int, int], None]) -> Iterator[pa.Table]:
         """Yield the rows of each bucket."""
-        while self._waiting:
-            self._file(self._waiting.popleft().result())
-        self._pool.shutdown()
-        self._join(tell)
-        nobody = pa.table({"bucket": pa.array([], pa.int64()), "position": pa.array([], pa.int64())})
-        changes = judge_images(self._spool.query, None, self._license_issue) if self._joined else nobody
-        names = find_identities(self._spool.query) if self._joined else nobody
-        for bucket, (changed, named) in enumerate(
-            zip(by_bucket(changes, self._buckets), by_bucket(names, self._buckets), strict=True)
-        ):
-            if self._joined is not None:
-                tell(self._buckets + bucket, 2 * self._buckets)
-                rows = self._spool.take("joined", bucket, self._joined)
-                yield self._spool.query(CONCLUDE, rows=rows, changed=changed, named=named)
+        schema = self._join(tell)
+        changes = by_bucket(judge_images(self._spool.query, None, self._license_issue), self._buckets)
+        names = by_bucket(find_identities(self._spool.query), self._buckets)
+
+        def make(given: tuple[int, pa.Table, pa.Table]) -> pa.Table:
+            bucket, changed, named = given
+            return conclude(self._spool.take("joined", bucket, schema), changed, named)
+
+        for bucket, part in enumerate(work_ahead(make, zip(range(self._buckets), changes, names, strict=True))):
+            tell(self._buckets + bucket, 2 * self._buckets)
+            yield part
 
     # one batch
 
@@ -110,33 +102,55 @@ class Assembly:
 
     # all buckets
 
-    def _join(self, tell: Callable[[int, int], None]) -> None:
+    def _join(self, tell: Callable[[int, int], None]) -> pa.Schema:
+        """Join every bucket and file its rows; keep what is judged over all rows. Return the schema of the rows."""
         repeats = Repeats(self._hashes)
         self._hashes.clear()
-        for bucket in range(self._buckets):
-            tell(bucket, 2 * self._buckets)
+
+        def join(bucket: int) -> tuple[pa.Table, np.ndarray]:
             told = self._spool.take("specimens", bucket, specimens.DESCRIBED)
             shown = self._spool.take("pictures", bucket, pictures.DESCRIBED)
             rows = self._joiner.join(told, shown)
             rows = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
             rows = rows.append_column("bucket", pa.repeat(pa.scalar(bucket, pa.int64()), rows.num_rows))
-            self._joined = rows.schema
-            self.taxa.update(pc.unique(rows["taxon_id"]).to_pylist())
             hashes = self._spool.query("select hash(image_key) as h, image_key is null as n from t", t=rows)
-            twice = repeats.among(hashes["h"].to_numpy()) & ~hashes["n"].to_numpy()
-            self._spool.keep("shared", rows.filter(pa.array(twice)).select(SHARED.names).cast(SHARED))
+            return rows, repeats.among(hashes["h"].to_numpy()) & ~hashes["n"].to_numpy()
+
+        for bucket, (rows, is_shared) in enumerate(work_ahead(join, range(self._buckets), 1)):
+            tell(bucket, 2 * self._buckets)
+            self.taxa.update(pc.unique(rows["taxon_id"]).to_pylist())
+            self._spool.keep("shared", rows.filter(pa.array(is_shared)).select(SHARED.names).cast(SHARED))
             self._spool.keep("identities", rows.select(IDENTITIES.names).cast(IDENTITIES))
             self._spool.file("joined", rows, np.full(rows.num_rows, bucket))
+            schema = rows.schema
+        return schema
 
 
 _NO_SPECIMENS, _NO_PICTURES = specimens.DESCRIBED.empty_table(), pictures.DESCRIBED.empty_table()
-CONCLUDE = """
-select r.* exclude (license, license_verbatim, copy_urls, issue, specimen_key),
-    coalesce(n.specimen_key, r.specimen_key) as specimen_key,
-    coalesce(c.license, r.license) as license, coalesce(c.license_verbatim, r.license_verbatim) as license_verbatim,
-    coalesce(c.copy_urls, r.copy_urls) as copy_urls, c.duplicate_of,
-    case when c.position is null then coalesce(r.issue, r.license_issue) else c.issue end as issue,
-    nullif(concat_ws(' ', n.flag, c.flag), '') as flags
-from rows r left join changed c using (position) left join named n using (position)
-order by record_key
-"""
+
+
+def conclude(rows: pa.Table, changed: pa.Table, named: pa.Table) -> pa.Table:
+    """Return the rows of a bucket with what the judgements over all rows changed in them, by position."""
+    table = {name: rows[name].combine_chunks() for name in rows.column_names}
+    table["issue"] = pc.coalesce(table["issue"], table["license_issue"])
+    nothing = pa.nulls(rows.num_rows, pa.string())
+    table["duplicate_of"], flags = nothing, []
+    for change, columns in (
+        (named, ("specimen_key",)),
+        (changed, ("license", "license_verbatim", "copy_urls", "issue", "duplicate_of")),
+    ):
+        mask = np.zeros(rows.num_rows, bool)
+        mask[change["position"].to_numpy()] = True
+        for name in (*columns, "flag"):
+            values = change[name].combine_chunks().cast(pa.string())
+            if name == "specimen_key":  # null where there is but a flag
+                values = pc.coalesce(values, table[name].filter(pa.array(mask)))
+            made = pc.replace_with_mask(table.get(name, nothing), pa.array(mask), values)
+            if name == "flag":
+                flags.append(made)
+            else:
+                table[name] = made
+    told = pc.binary_join_element_wise(*(pc.fill_null(flag, "") for flag in flags), " ")
+    trimmed = pc.utf8_trim_whitespace(told)
+    table["flags"] = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    return pa.table(table)

@@ -3,56 +3,144 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from naflora_etl.sources.darwincore import short_key
 from naflora_etl.sources.distinct import Distinct
 from naflora_etl.sources.licences import choose_license
 from naflora_etl.sources.staging import BETWEEN
 
-# A record's media hang on the first row that has their id. Media whose record is not there are a record without terms.
-JOIN = """
-with core as (select *, row_number() over (partition by link order by seq) as nth from specimens),
-shown as (select *, row_number() over (partition by link order by seq) - 1 as medium from pictures),
-joined as (
-    select c.* exclude (nth, link, issue), p.medium, image_url, image_key, host, copy_urls, media_licenses,
-        rightsHolder, creator,
-        coalesce(c.issue, case when p.medium is null then 'NO_IMAGE' else image_issue end) as issue
-    from core c left join shown p on p.link = c.link and c.nth = 1
-    union all by name
-    select p.* exclude (link, image_issue), 'IMAGE_WITHOUT_RECORD' as issue,
-        left(sha256(source || '||' || source_record_id), 20) as specimen_key
-    from shown p where link not in (select link from core where link is not null)
-)
-select *, stem || '/' || coalesce(medium::varchar, '-') as record_key
-from joined
-qualify row_number() over (partition by stem, medium order by seq) = 1
-order by record_key
-"""
+TEXT = pa.string()
+NOT_OF_A_ROW = ("stem", "link", "licenses", "issue")
+"""Columns of a specimen that are used up by the join."""
+
+
+class Places(NamedTuple):
+    """Rows to be: which specimen, which picture (-1: none), and the picture's number at its specimen."""
+
+    specimen: np.ndarray
+    picture: np.ndarray
+    number: np.ndarray
 
 
 class RowJoiner:
     """Joins buckets; `license_issue` returns why a licence will not do."""
 
-    def __init__(self, query: Callable[..., pa.Table], license_issue: Callable[[str | None], str | None]) -> None:
-        self._query = query
-        text = pa.string()
-        self._license = Distinct(_choose, text, text)
-        self._license_issue = Distinct(lambda name: (license_issue(name),), text)
+    def __init__(self, license_issue: Callable[[str | None], str | None]) -> None:
+        self._license = Distinct(_choose, TEXT, TEXT)
+        self._license_issue = Distinct(lambda name: (license_issue(name),), TEXT)
 
     def join(self, specimens: pa.Table, pictures: pa.Table) -> pa.Table:
         """Return the rows of one bucket, sorted by their key, with their licence and why it will not do.
 
-        `issue` is what is wrong with record or image, `license_issue` comes after that.
+        A record's media hang on the first row that has their id; media whose record is not there are a record without
+        terms. A record that two queries or pages gave is one record. `issue` is what is wrong with record or image,
+        `license_issue` comes after that.
         """
-        rows = self._query(JOIN, specimens=specimens, pictures=pictures).combine_chunks()
-        license_id, verbatim = self._license(rows["media_licenses"], rows["licenses"])
-        has_image = rows["medium"].is_valid()
-        nothing = pa.scalar(None, pa.string())
-        license_id, verbatim = (pa.compute.if_else(has_image, told, nothing) for told in (license_id, verbatim))
-        rows = rows.drop_columns(["media_licenses", "licenses", "stem"])
-        rows = rows.append_column("license", license_id).append_column("license_verbatim", verbatim)
-        return rows.append_column("license_issue", self._license_issue(license_id)[0])
+        places = find_places(specimens, pictures)
+        stem = _either(specimens["stem"], places.specimen, pictures["stem"], places.picture)
+        number = pc.if_else(pa.array(places.picture < 0), "-", pc.cast(pa.array(places.number), TEXT))
+        key = pc.binary_join_element_wise(stem, number, "/")
+        seq = _either(specimens["seq"], places.specimen, pictures["seq"], places.picture)
+        order = _sorted_once(key, seq)
+        places = Places(*(each[order] for each in places))
+        keys, seqs = key.take(pa.array(order)), seq.take(pa.array(order))
+        return self._rows(specimens, pictures, places, {"record_key": keys, "seq": seqs})
+
+    def _rows(
+        self, specimens: pa.Table, pictures: pa.Table, places: Places, columns: dict[str, pa.Array]
+    ) -> pa.Table:
+        of_specimen, of_picture = _taker(places.specimen), _taker(places.picture)
+        for name in ("source", "page_key", "source_record_id"):
+            columns[name] = pc.coalesce(of_specimen(specimens[name]), of_picture(pictures[name]))
+        for name in specimens.column_names:
+            if name not in columns and name not in NOT_OF_A_ROW:
+                columns[name] = of_specimen(specimens[name])
+        for name in ("image_url", "image_key", "host", "copy_urls", "rightsHolder", "creator"):
+            columns[name] = of_picture(pictures[name])
+        columns["specimen_key"] = _with_orphans(columns, places)
+        texts = of_picture(pictures["media_licenses"]), of_specimen(specimens["licenses"])
+        has_image, nothing = pa.array(places.picture >= 0), pa.scalar(None, TEXT)
+        license_id, verbatim = (pc.if_else(has_image, told, nothing) for told in self._license(*texts))
+        image_issue = pc.if_else(has_image, of_picture(pictures["image_issue"]), "NO_IMAGE")
+        of_record = pc.if_else(
+            pa.array(places.specimen >= 0), of_specimen(specimens["issue"]), "IMAGE_WITHOUT_RECORD"
+        )
+        return pa.table(columns | {
+            "medium": pa.array(places.number), "issue": pc.coalesce(of_record, image_issue), "license": license_id,
+            "license_verbatim": verbatim, "license_issue": self._license_issue(license_id)[0],
+        })  # fmt: skip
+
+
+def find_places(specimens: pa.Table, pictures: pa.Table) -> Places:
+    """Return which specimen and which picture make a row, in no order."""
+    links = pa.concat_arrays([*specimens["link"].chunks, *pictures["link"].chunks]).dictionary_encode()
+    codes = pc.fill_null(links.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    of_specimens, of_pictures = codes[: len(specimens)], codes[len(specimens) :]
+    number = _numbers(of_pictures, pictures["seq"].to_numpy())
+    # the first row of each link; later ones are written first and so overwritten
+    first = np.full(len(links.dictionary) + 1, -1)
+    backwards = np.argsort(specimens["seq"].to_numpy(), kind="stable")[::-1]
+    first[of_specimens[backwards]] = backwards
+    first[-1] = -1
+    owner = first[of_pictures]
+    bare = np.ones(len(specimens), bool)
+    bare[owner[owner >= 0]] = False
+    alone = np.flatnonzero(bare)
+    nothing = np.full(len(alone), -1)
+    return Places(
+        np.concatenate((owner, alone)),
+        np.concatenate((np.arange(len(pictures)), nothing)),
+        np.concatenate((number, nothing)),
+    )
+
+
+def _numbers(codes: np.ndarray, seq: np.ndarray) -> np.ndarray:
+    """Return the number of each picture among those of its record, by their order."""
+    order = np.lexsort((seq, codes))
+    ranked = codes[order]
+    starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1]))) if len(ranked) else ranked
+    lengths = np.diff(np.append(starts, len(ranked)))
+    number = np.empty(len(codes), np.int64)
+    number[order] = np.arange(len(codes)) - np.repeat(starts, lengths)
+    return number
+
+
+def _sorted_once(key: pa.Array, seq: pa.Array) -> np.ndarray:
+    """Return the order of the rows by their key; of equal keys only the first that came."""
+    order = pc.sort_indices(pa.table({"key": key, "seq": seq}), [("key", "ascending"), ("seq", "ascending")])
+    ranked = key.take(order)
+    if len(ranked) < 2:
+        return np.asarray(order.to_numpy())
+    fresh = pc.not_equal(ranked.slice(1), ranked.slice(0, len(ranked) - 1)).to_numpy(zero_copy_only=False)
+    return np.asarray(order.to_numpy()[np.concatenate(([True], fresh))])
+
+
+def _taker(places: np.ndarray) -> Callable[[pa.ChunkedArray], pa.Array]:
+    at = pa.array(places, mask=places < 0)
+
+    def take(column: pa.ChunkedArray) -> pa.Array:
+        return column.combine_chunks().take(at)
+
+    return take
+
+
+def _either(ours: pa.ChunkedArray, at: np.ndarray, theirs: pa.ChunkedArray, there: np.ndarray) -> pa.Array:
+    return pc.coalesce(_taker(at)(ours), _taker(there)(theirs))
+
+
+def _with_orphans(columns: dict[str, pa.Array], places: Places) -> pa.Array:
+    """Return the specimen keys; of media without a record, the key of a record that tells nothing but its id."""
+    orphans = np.flatnonzero(places.specimen < 0)
+    if not len(orphans):
+        return columns["specimen_key"]
+    told = [columns[name].take(pa.array(orphans)).to_pylist() for name in ("source", "source_record_id")]
+    keys = [short_key(source, "", record_id) for source, record_id in zip(*told, strict=True)]
+    return pc.replace_with_mask(columns["specimen_key"], pa.array(places.specimen < 0), pa.array(keys, TEXT))
 
 
 def _choose(of_image: str | None, of_record: str | None) -> tuple[str | None, str | None]:

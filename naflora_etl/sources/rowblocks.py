@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from naflora_etl.sources.pythonrows import allow_large_fields
 
-BLOCK_BYTES = 48 << 20
+BLOCK_BYTES = 24 << 20
 LARGEST_ROW = 1 << 26
+WINDOW_BYTES = 1 << 19
 MOST_ODD_QUOTES = 40
 """Misplaced quotation marks after which a block is read by Python to its end."""
 LF, CR, NUL = b"\n", b"\r", b"\0"
@@ -120,13 +121,16 @@ def _odd_bytes(data: bytes) -> Iterator[int]:
     while at >= 0:
         yield at
         at = data.find(NUL, at + 1)
-    if data.count(CR) != data.count(CR + LF):
-        at = data.find(CR)
-        while at >= 0:
-            if data[at + 1 : at + 2] != LF:
-                yield at
-            at = data.find(CR, at + 1)
-    yield from _not_utf8(data)
+    if CR in data:
+        letters = np.frombuffer(data, np.uint8)
+        returns = np.flatnonzero(letters == ord(CR))
+        yield from returns[letters[np.minimum(returns + 1, len(letters) - 1)] != ord(LF)].tolist()
+    begin = 0
+    while begin < len(data):  # a window at a time, since what is wrong is far between
+        end = data.find(LF, min(begin + WINDOW_BYTES, len(data) - 1)) + 1 or len(data)
+        window = data[begin:end]
+        yield from (begin + at for at in _not_utf8(window))
+        begin = end
 
 
 def _not_utf8(data: bytes) -> Iterator[int]:

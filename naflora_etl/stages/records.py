@@ -24,6 +24,7 @@ from naflora_etl.sources.assembly import Assembly
 from naflora_etl.sources.darwincore import is_doubtful
 from naflora_etl.sources.licences import is_allowed
 from naflora_etl.sources.portals import stage_pages, text_bytes
+from naflora_etl.sources.staging import Staged
 
 SCHEMA = read_contract("records").arrow_schema
 BLANK: dict[str, Any] = dict.fromkeys(SCHEMA.names)
@@ -57,9 +58,13 @@ def unify_records(
             apis=(harvest_options.gbif_api, harvest_options.idigbio_api),
             size_bytes=text_bytes(harvest.to_pylist()),
         )
-        for job, source in stage_pages(harvest.to_pylist(), blobs.get, blobs.file):
-            progress(min(assembly.records, total), max(total, assembly.records), source)
-            assembly.add(job)
+
+        def jobs() -> Iterator[Callable[[], Staged]]:
+            for job, source in stage_pages(harvest.to_pylist(), blobs.get, blobs.file):
+                progress(min(assembly.records, total), max(total, assembly.records), source)
+                yield job
+
+        assembly.add(jobs())
         last: pa.Table | None = None
         for part in assembly.parts(lambda done, of: progress(done, of, "joining")):
             if last is not None:
