@@ -23,6 +23,9 @@ from naflora_etl.sources.rowtables import RowReader, open_rows
 
 MEDIA_ROW_TYPES = ("multimedia", "image", "simplemultimedia")
 LICENSE_TERMS = ("license", "rights", "UsageTerms", "WebStatement")
+LARGEST_META = 16 << 20
+BOMB_BYTES, BOMB_RATIO = 100_000_000, 150
+"""Beyond so many bytes a member may not shrink so many times; tables of records shrink some seven, empty ones 30."""
 AGAIN = "download it again, or take it out of harvest.archives"
 
 
@@ -45,6 +48,8 @@ class Archive:
         for file in (self.core, *self.media_files):
             if not self._has(file.location):
                 raise Fault(f"{path}: its meta.xml promises {file.location}, which is not in it; {AGAIN}.")
+            if self.zip:
+                _refuse_bomb(path, self.zip.getinfo(self.root + file.location))
 
     @property
     def media_files(self) -> list[DataFile]:
@@ -129,6 +134,8 @@ class Archive:
         if not found:
             raise Fault(f"{self.path} has no meta.xml, so it is no Darwin Core archive; name one in harvest.archives.")
         root = found[0].removesuffix("meta.xml")
+        if self.zip and self.zip.getinfo(found[0]).file_size > LARGEST_META:
+            raise Fault(f"{self.path}: its meta.xml has over {LARGEST_META >> 20} MB, as none has; {AGAIN}.")
         return root, self.zip.read(found[0]) if self.zip else (Path(self.path) / found[0]).read_bytes()
 
     def _has(self, location: str) -> bool:
@@ -152,6 +159,15 @@ def _open_zip(path: str) -> zipfile.ZipFile | None:
         raise Fault(f"{path} is not a zip, or was cut short; {AGAIN}.") from None
     except OSError as error:
         raise Fault(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _refuse_bomb(path: str, member: zipfile.ZipInfo) -> None:
+    """Raise Fault for a member that would unpack to far more than texts of records do."""
+    if member.file_size > BOMB_BYTES and member.file_size > BOMB_RATIO * max(member.compress_size, 1):
+        raise Fault(
+            f"{path}: {member.filename} would unpack to {member.file_size / 1e9:,.1f} GB from "
+            f"{member.compress_size / 1e6:,.1f} MB, which is no table of records; take it out of harvest.archives."
+        )
 
 
 @contextmanager

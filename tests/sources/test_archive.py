@@ -145,7 +145,27 @@ def text_file(path: Path) -> Path:
     return path
 
 
+def bomb(place: Path) -> Path:
+    source = folder(place / "a")
+    with zipfile.ZipFile(place / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(source / "meta.xml", "meta.xml")
+        archive.write(source / "multimedia.csv", "multimedia.csv")
+        with archive.open("occurrences.csv", "w", force_zip64=True) as stream:
+            for _ in range(110):
+                stream.write(bytes(1_000_000))
+    return place / "a.zip"
+
+
+def cut_in_the_middle(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
 FAULTS = {
+    "a zip cut in the middle": (
+        lambda place: cut_in_the_middle(zipped(place / "a.zip", folder(place / "a"))), "is not a zip, or was cut short"
+    ),
+    "a zip bomb": (bomb, "occurrences.csv would unpack to 0.1 GB from 0.1 MB, which is no table of records; take it"),
     "a missing file": (lambda place: place / "none.zip", "no such file or folder; harvest.archives wants"),
     "no zip": (lambda place: text_file(place / "a.zip"), "is not a zip, or was cut short; download it again"),
     "a cut zip": (lambda place: cut(zipped(place / "a.zip", folder(place / "a"))), "is not a zip, or was cut short"),

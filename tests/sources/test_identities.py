@@ -1,0 +1,59 @@
+"""Which records are of one specimen: by number, by occurrenceID, by what tells a gathering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from naflora_etl.engine.tables import query_tables
+from naflora_etl.sources.identities import IDENTITIES, find_identities
+
+
+def record(key: str, alias: str | None = None, **facts: str | None) -> dict[str, Any]:
+    told = {"surname": "vink", "number": "16273", "eventDate": "1963-08-04", "countryCode": "US", "datasetKey": "gbif"}
+    row = {"specimen_key": key, "alias": alias, "catalogNumber": key, **told, **facts}
+    return row | {"fingerprint": "|".join(str(row[name]) for name in told if name != "datasetKey")}
+
+
+OTHER = {"surname": "clark", "number": "7"}
+THERE = {"datasetKey": "idigbio"}
+# records -> which of them share a key, and the flags
+CASES: dict[str, tuple[list[dict[str, Any]], str, list[str | None]]] = {
+    "one number, one gathering": ([record("a"), record("a", **THERE)], "aa", [None, None]),
+    "a number of two gatherings": (
+        [record("a"), record("a", **OTHER)], "ab", ["NUMBER_REUSED", "NUMBER_REUSED"]
+    ),
+    "a number of two, each in both aggregators": (
+        [record("a"), record("a", **OTHER), record("a", **THERE), record("a", **OTHER, **THERE)], "abab",
+        ["NUMBER_REUSED"] * 4,
+    ),
+    "one fact written otherwise": ([record("a"), record("a", surname="vinck")], "aa", [None, None]),
+    "a date told less exactly": ([record("a"), record("a", surname="vinck", eventDate="1963-08")], "aa", [None, None]),
+    "nothing told": (
+        [record("a"), record("a", surname=None, number=None, eventDate=None, countryCode=None)], "aa", [None, None]
+    ),
+    "another number under one occurrenceID": (
+        [record("a", "x"), record("b", "x", **THERE)], "aa", [None, "JOINED_BY_ID"]
+    ),
+    "no number in one aggregator": (
+        [record("a", "x"), record("b", "x", catalogNumber=None, **THERE)], "aa", [None, "JOINED_BY_ID"]
+    ),
+    "an occurrenceID pointed at another specimen": (
+        [record("a", "x"), record("b", "x", **OTHER, **THERE)], "ab", ["ID_REUSED", "ID_REUSED"]
+    ),
+    "one occurrenceID for two numbers of one dataset": ([record("a", "x"), record("b", "x")], "ab", [None, None]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "shape", "flags"), CASES.values(), ids=CASES)
+def test_records_of_one_specimen(rows: list[dict[str, Any]], shape: str, flags: list[str | None]) -> None:
+    places = [{"bucket": 0, "position": at} for at in range(len(rows))]
+    identities = pa.Table.from_pylist([place | row for place, row in zip(places, rows, strict=True)], IDENTITIES)
+    found = find_identities(lambda sql: query_tables(sql, identities=identities)).to_pylist()
+    changes = {change["position"]: change for change in found}
+    keys = [(changes.get(at) or {}).get("specimen_key") or row["specimen_key"] for at, row in enumerate(rows)]
+    assert ["ab"[sorted(set(keys), key=keys.index).index(key)] for key in keys] == list(shape)
+    told = [(changes.get(at) or {}).get("flag") for at in range(len(rows))]
+    assert told == flags
