@@ -16,7 +16,9 @@ from naflora_etl.console import as_json_values, at_work, find_workspace, say, sa
 from naflora_etl.engine.faults import Fault
 
 if TYPE_CHECKING:
+    from naflora_etl.engine.ledger import Trace
     from naflora_etl.engine.receipts import Receipt
+    from naflora_etl.engine.workspace import Workspace
 
 ROWS_IN_FULL = 3
 LONGEST_VALUE = 200
@@ -122,7 +124,7 @@ def why(key: str, work: str | None, as_json: bool) -> None:
     from naflora_etl.pipeline import KEYS, NAMES
 
     workspace = find_workspace(work)
-    traces = trace_key(workspace, NAMES, KEYS, key)
+    traces = trace_key(workspace, NAMES, KEYS, key) or _withdrawn(workspace, key)
     if as_json:
         click.echo(json.dumps([{"stage": t.stage, **t.row} for t in traces], indent=2, default=str))
         return
@@ -132,6 +134,16 @@ def why(key: str, work: str | None, as_json: bool) -> None:
         _tell_rows(stage, [trace.row for trace in found])
     if {trace.stage for trace in traces} <= {"checklist", "taxa"} and (taxon_id := traces[-1].row.get("taxon_id")):
         click.echo(f"Its species goes on: naflora why {taxon_id}")
+
+
+def _withdrawn(workspace: Workspace, key: str) -> list[Trace]:
+    """Return what the release tells of an image that an earlier one held; no table knows it any more."""
+    from naflora_etl.engine.ledger import Trace
+    from naflora_etl.publishing.withdrawn import NAME, find_named
+
+    place = f"release/{NAME}"
+    row = find_named(workspace.read(place), key) if workspace.exists(place) else None
+    return [Trace(NAME, row | {"issue": row["reason"]})] if row else []
 
 
 def _tell_rows(stage: str, rows: list[dict[str, Any]]) -> None:

@@ -61,6 +61,12 @@ def write_withdrawn(withdrawn: pa.Table | None, stream: IO[bytes]) -> None:
     text.detach()
 
 
+def find_named(body: bytes, key: str) -> dict[str, str] | None:
+    """Return the row of withdrawn.csv about an image; None where it names none of that key."""
+    rows = csv.DictReader(io.StringIO(body.decode("utf-8")))
+    return next((row for row in rows if row["image_key"] == key), None)
+
+
 def check_withdrawn(body: bytes, manifest: pa.Table) -> Iterator[Finding]:
     """Yield the images that withdrawn.csv names and the manifest holds all the same."""
     named = {row["image_key"] for row in csv.DictReader(io.StringIO(body.decode("utf-8")))}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naflora_etl.engine.tables import query_tables
 
@@ -61,13 +62,14 @@ class Change:
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         """Return the rows of one kind."""
-        return [row for row in self.rows.to_pylist() if row["kind"] == kind]
+        rows: list[dict[str, Any]] = self.rows.filter(pc.equal(self.rows["kind"], kind)).to_pylist()
+        return rows
 
     @property
     def counts(self) -> dict[str, int]:
         """How many images are of each kind."""
-        told = self.rows["kind"].to_pylist()
-        return {kind: told.count(kind) for kind in KINDS}
+        found = {row["values"]: row["counts"] for row in pc.value_counts(self.rows["kind"]).to_pylist()}
+        return {kind: int(found.get(kind, 0)) for kind in KINDS}
 
 
 def compare_records(before: pa.Table, after: pa.Table) -> Change:

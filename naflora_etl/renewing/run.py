@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.clock import now
@@ -145,9 +146,12 @@ def _names(receipts: Receipts) -> dict[str, str]:
 
 def _confirm(before: pa.Table, change: Change, after: pa.Table, recipe: Recipe) -> dict[str, Confirmation]:
     """Ask for some of the records by whose absence images are taken for withdrawn."""
-    here = set(zip(after["source"].to_pylist(), after["source_record_id"].to_pylist(), strict=True))
+    gone = change.of_kind("withdrawn")
+    ids = pa.array({row["source_record_id"] for row in gone}, pa.string())
+    near = after.filter(pc.is_in(after["source_record_id"], ids)).select(["source", "source_record_id"]).to_pylist()
+    here = {(row["source"], row["source_record_id"]) for row in near}
     missing: dict[str, set[str]] = {}
-    for row in change.of_kind("withdrawn"):
+    for row in gone:
         if (row["source"], row["source_record_id"]) not in here:
             missing.setdefault(row["source"], set()).add(row["source_record_id"])
     if not missing:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from small_world import make_world
 
+from naflora_etl.cli import main
 from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.tables import parquet_bytes, read_parquet
 from naflora_etl.publishing.verify import verify_release
-from naflora_etl.publishing.withdrawn import COLUMNS, SCHEMA, check_withdrawn, find_withdrawn, list_published
+from naflora_etl.publishing.withdrawn import (
+    COLUMNS,
+    SCHEMA,
+    check_withdrawn,
+    find_withdrawn,
+    list_published,
+    write_withdrawn,
+)
 
 RECORDS = pa.table({"image_key": ["here", "here", "stricter", "unchosen"],
                     "issue": ["DUPLICATE_RECORD", None, "LICENSE_NOT_ALLOWED", None]})  # fmt: skip
@@ -44,7 +54,7 @@ def test_the_list_travels_and_says_which_release_had_an_image_last() -> None:
     assert list_published(None, "3.0", both).equals(both)
 
 
-def test_a_release_has_the_list_and_verify_reads_it(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_release_has_the_list_and_verify_reads_it(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     digest = Blobs(world.workspace).put(parquet_bytes(published("f" * 20)))
     row = {"page_key": "published:1+2026", "source": "published", "request": "images of earlier releases"}
@@ -61,3 +71,14 @@ def test_a_release_has_the_list_and_verify_reads_it(tmp_path) -> None:  # type: 
     bad = body.replace(b"f" * 20, manifest["image_key"][0].as_py().encode())
     (finding,) = check_withdrawn(bad, manifest)
     assert "images that are withdrawn, and stand in the manifest all the same: 1" in str(finding)
+
+
+def test_why_tells_of_a_withdrawn_image_what_the_list_does(tmp_path: Path) -> None:
+    (tmp_path / "release").mkdir()
+    rows = find_withdrawn(published("gone"), RECORDS, pa.table({"image_key": ["here"]}))
+    with (tmp_path / "release/withdrawn.csv").open("wb") as stream:
+        write_withdrawn(rows, stream)
+    told = CliRunner().invoke(main, ["why", "gone", "--work", str(tmp_path)]).output
+    assert "withdrawn.csv: WITHDRAWN: An earlier release held the image, and no source has it any more." in told
+    assert "last_release               1.0" in told
+    assert CliRunner().invoke(main, ["why", "unknown", "--work", str(tmp_path)]).exit_code == 1
