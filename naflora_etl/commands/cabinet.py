@@ -163,7 +163,7 @@ def _write_table(
 
 
 def _summary(counts: Counter[str], out: Path | None) -> str:
-    ranks = {"species": "to a species", "genus": "to a genus", "family": "to a family", "higher": "to no family"}
+    ranks = {"species": "to a species", "genus": "to a genus", "family": "to a family", "higher": "across families"}
     ranks["uncalibrated"] = "by a model that was not calibrated"
     named = ", ".join(f"{counts[rank]:,} {how}" for rank, how in ranks.items() if counts[rank])
     aside = {issue: count for issue, count in counts.items() if issue not in ranks}

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import query_tables, read_parquet
@@ -123,21 +124,25 @@ def _count_groups(rows: pa.Table, column: str, by: str) -> pa.Table:
 
 
 def draw_distribution(found: Distribution, path: Path) -> None:
-    """Draw the images of each class, most first, both axes logarithmic, with the two thresholds, as a PNG."""
+    """Draw the images of each class, most first, with the two thresholds, as a PNG; a long tail on logarithmic axes."""
     counts: npt.NDArray[np.int64] = found.classes["images"].to_numpy()
     figure = Figure(figsize=(8, 3.6), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     places = np.arange(1, len(counts) + 1)
-    axes.fill_between(places, counts, 0.8, step="mid", color=GREEN, alpha=0.35, linewidth=0)
+    is_long = found.most >= 10 * found.least
+    floor = 0.8 if is_long else 0.0
+    axes.fill_between(places, counts, floor, step="mid", color=GREEN, alpha=0.35, linewidth=0)
     axes.step(places, counts, where="mid", color=GREEN)
     for value, colour, name in ((found.rare, RUST, "rare"), (found.cap, OCHRE, "cap")):
-        if 0.8 < value <= 2 * counts.max():
+        if floor < value <= 2 * counts.max():
             axes.axhline(value, color=colour, linewidth=1, linestyle="--")
             axes.annotate(f"{name} {value:,}", (1, value), xytext=(4, 3), textcoords="offset points", color=colour)
-    axes.set(
-        xscale="log" if len(counts) > 40 else "linear", yscale="log", ylim=(0.8, None), xlim=(1, max(2, len(counts)))
-    )
+    axes.set(xscale="log" if len(counts) > 40 else "linear", yscale="log" if is_long else "linear")
+    axes.set(xlim=(1, max(2, len(counts))), ylim=(floor, None))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("classes, most images first")
     axes.set_ylabel("images")
     axes.spines[["top", "right"]].set_visible(False)

@@ -50,4 +50,4 @@ def _open_run(path: Path) -> tuple[str, Classes, Tell]:
             for images, _ in batches:
                 yield np.asarray(model(images.to(device)).float().softmax(dim=-1).cpu().numpy(), np.float64)
 
-    return str(path), classes, by_torch
+    return f"{recipe.name} ({path.resolve().name})", classes, by_torch
