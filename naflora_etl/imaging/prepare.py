@@ -30,7 +30,7 @@ HEADROOM = 1.5
 WHOLE = 1 << 30
 """More than any side: nothing is reduced."""
 BEFORE_PX = 200
-"""Long side of the thumbnail from before the redaction: the look of a sheet, no word of it readable."""
+"""Long side of the thumbnail from before the redaction: the look of a sheet; the report shows it smaller still."""
 BEFORE_QUALITY = 80
 NOT_SHAPING = frozenset(
     {"max_source_bytes", "max_source_pixels", "min_side_px", "only_sheets", "audit_words", "keep", "master_px"}
