@@ -181,7 +181,8 @@ def tell(receipt: Receipt, unchanged: bool, issues: bool = True) -> None:
     else:
         click.echo(f"{line} {reasons}{end}" if reasons else line + end)
     for name, what_to_do in RUN_AGAIN.items():
-        if issues and receipt.issues.get(name):
+        is_asked_again = name != "SOURCE_UNREADABLE" or receipt.stage == "harvest"  # not a row of an archive
+        if issues and receipt.issues.get(name) and is_asked_again:
             say(f"           {receipt.issues[name]:,} {what_to_do}.")
 
 

@@ -72,9 +72,8 @@ def servers(counts: Path | None, out: Path | None, plot: Path | None, as_json: b
 
 def _records(work: str) -> Any:
     from naflora_etl.engine.receipts import Receipts
-    from naflora_etl.engine.tables import clean_rows
 
-    return clean_rows(Receipts(find_workspace(work)).table("records"))
+    return Receipts(find_workspace(work)).table("records", ["taxon_id", "host"], clean=True)
 
 
 def _wish(asked: dict[str, Any]) -> Any:

@@ -99,7 +99,7 @@ def _begin(
     blobs, receipts = Blobs(workspace), Receipts(workspace)
     told = {news.source: news.as_told() for news in said if not news.is_silent}
     told = ((known.told["sources"] if known else {}) | told)
-    facts = receipts.table("records").select(COLUMNS)
+    facts = receipts.table("records", COLUMNS)
     published = _published(workspace, recipe, known)
     return Renewal(
         base=recipe.harvest.snapshot,

@@ -1,0 +1,57 @@
+"""In many buckets or in one, from a folder or a zip, in blocks of any size: the same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from naflora_etl.engine.spool import Spool
+from naflora_etl.engine.workspace import Workspace
+from naflora_etl.sandbox.mass_archive import MassFiles, write_mass
+from naflora_etl.sources.archive import Archive
+from naflora_etl.sources.assembly import BUCKET_BYTES, Assembly
+from naflora_etl.sources.staging import Whose, stage_archive
+
+
+@pytest.fixture(scope="module")
+def mass(tmp_path_factory: pytest.TempPathFactory) -> MassFiles:
+    return write_mass(tmp_path_factory.mktemp("mass") / "big", 3_000, species=40, seed=5)
+
+
+def assemble(mass: MassFiles, work: Path, *, buckets: int = 1, block_bytes: int = 1 << 24) -> list[dict[str, Any]]:
+    with Spool(Workspace(str(work))) as spool:
+        assembly = Assembly(
+            spool,
+            find_taxon=lambda name, authors, qualifier: (name, None),
+            license_issue=lambda name: None if name else "LICENSE_UNKNOWN",
+            countries=("US", "CA"),
+            apis=("https://api.gbif.org", "https://search.idigbio.org"),
+            size_bytes=buckets * BUCKET_BYTES,
+        )
+        archives = [(Archive(str(path), block_bytes=block_bytes), path) for path in (mass.gbif, mass.idigbio)]
+        for number, (archive, path) in enumerate(archives):
+            assembly.add(stage_archive(archive, Whose("archive", f"archive:{path.stem}"), number))
+        parts = list(assembly.parts(lambda done, of: None))
+    assert len(parts) == buckets
+    for part in parts:
+        assert part["record_key"].to_pylist() == sorted(part["record_key"].to_pylist())
+    told = pa.concat_tables(parts).drop_columns(["bucket", "position"])
+    return sorted(told.to_pylist(), key=lambda row: row["record_key"])
+
+
+def test_the_number_of_buckets_and_the_size_of_blocks_make_no_difference(mass: MassFiles, tmp_path: Path) -> None:
+    rows = assemble(mass, tmp_path / "one")
+    assert len({row["record_key"] for row in rows}) == len(rows) > 3_000
+    assert assemble(mass, tmp_path / "many", buckets=7, block_bytes=70_000) == rows
+    clean = [row["image_key"] for row in rows if row["issue"] is None]
+    assert len(set(clean)) == len(clean) > 1_500
+    kept = {row["record_key"] for row in rows if row["issue"] is None}
+    assert {row["duplicate_of"] for row in rows if row["issue"] == "DUPLICATE_RECORD"} <= kept
+
+
+def test_nothing_is_left_on_the_scratch_disk(mass: MassFiles, tmp_path: Path) -> None:
+    assemble(mass, tmp_path, buckets=2)
+    assert list(tmp_path.iterdir()) == []
