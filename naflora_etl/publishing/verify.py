@@ -190,5 +190,5 @@ def _check_recipe(manifest: pa.Table, classes: pa.Table, recipe: dict[str, Any])
 
 
 def _rows_of(manifest: pa.Table, shard: str) -> dict[str, dict[str, Any]]:
-    rows = manifest.filter(pc.equal(manifest["shard"], shard)).select(SHARD_COLUMNS)
+    rows = manifest.select(SHARD_COLUMNS).filter(pc.equal(manifest["shard"], shard))
     return {row["image_key"]: row for row in rows.to_pylist()}

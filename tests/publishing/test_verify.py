@@ -148,6 +148,7 @@ BROKEN_TABLES: dict[str, tuple[str, str, Callable[[list[Any]], list[Any]], str]]
     "images changed sides": ("manifest", "part", lambda v: ["test" if part == "train" else "train" for part in v],
                              "images whose part is not that of their shard: 10"),
     "an image was relabelled": ("manifest", "class_id", lambda v: [v[1], *v[1:]], "its class_id is 2"),
+    "an image in two classes": ("manifest", "image_key", lambda v: [v[1], *v[1:]], "primary keys stand more than once"),
     "a key is no key": ("manifest", "image_key", lambda v: ["../../etc", *v[1:]], "do not match"),
 }  # fmt: skip
 
