@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.faults import Fault
@@ -23,6 +24,8 @@ FROM_IMAGES = (
 )  # fmt: skip
 FROM_TAXA = ("taxon_name", "taxon_authors", "family", "genus", "species", "ipni_id")
 PAGES = {"gbif": "https://www.gbif.org/dataset/{}", "idigbio": "https://www.idigbio.org/portal/recordsets/{}"}
+BULK = "text_quads"
+"""Half of a manifest's bytes, which therefore are taken by their places and not sorted along."""
 SETS_ASIDE = ("records", "selection", "images", "split", "shards")
 """Stages that set images aside, in order of the path."""
 
@@ -64,7 +67,7 @@ def join_manifest(
     columns = ", ".join(
         ['h.image_key, h.part, h.class_id, h.shard, h."offset", h.length_bytes, h.taxon_id', IMAGE_ID]
         + ["s.specimen_key, s.gathering_key", f"coalesce(r.license, '{UNKNOWN}') as license"]
-        + [f"i.{name}" for name in FROM_IMAGES]
+        + [f"i.{name}" for name in FROM_IMAGES if name != BULK]
         + [f"t.{name}" for name in FROM_TAXA]
         + [f'r."{name}"' for name in FROM_RECORDS]
         + ["a.also_known_as", f"{'i.fetched_at' if fetch_times else 'null'} as fetched_at"]
@@ -74,10 +77,12 @@ def join_manifest(
             left join split s using (image_key) left join images i using (image_key)
             left join {ONE_TAXON} t on t.taxon_id = h.taxon_id left join {ONE_RECORD} r using (image_key)
             left join ({ALSO_KNOWN}) a using (image_key) order by h.image_key""",
-        **{name: clean[name] for name in ("shards", "split", "images", "taxa", "records")},
+        **{name: clean[name] for name in ("shards", "split", "taxa", "records")},
+        images=clean["images"].drop_columns([BULK]),
         every_record=clean["records"] if records is None else records,
     )
-    return _promised(table, "manifest")
+    place = pc.index_in(table["image_key"], clean["images"]["image_key"].combine_chunks())
+    return _promised(table.append_column(BULK, clean["images"][BULK].take(place)), "manifest")
 
 
 def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ from naflora_etl.publishing.samples import ReleaseImages
 from naflora_etl.publishing.tar import LabelKind
 
 NAME = "variant.json"
+ATTRIBUTION = "attribution.csv"
 COMPETITION = ("train_metadata.json", "test_metadata.json", "sample_submission.csv")
 ShrinkTo = Callable[[bytes, int, int], tuple[bytes, int, int]]
 """A JPEG, the long side wanted and the quality in; a smaller JPEG, its width and height out."""
@@ -98,14 +101,25 @@ def _write(
 
 
 def _documents(images: ReleaseImages, manifest: pa.Table, layout: LayoutName) -> Iterator[tuple[str, bytes]]:
-    names = COMPETITION if layout == "competition" else ("classes.parquet",)
-    for name in (*names, "attribution.csv"):
+    is_competition = layout == "competition"
+    for name in (*(COMPETITION if is_competition else ("classes.parquet",)), ATTRIBUTION):
         if name not in images.parcel.sizes:
             continue  # a subset has no documents
         with images.parcel.open(name) as stream:
-            yield name, stream.read()
+            yield name, _mix(stream.read()) if is_competition and name == ATTRIBUTION else stream.read()
     if layout != "competition":
         yield MANIFEST, parquet_bytes(manifest)
+
+
+def _mix(attribution: bytes) -> bytes:
+    """Return the attribution without keys, by address: everybody is thanked, and no test image leads to its record."""
+    rows = list(csv.DictReader(io.StringIO(attribution.decode())))
+    names = [name for name in rows[0] if name != "image_key"] if rows else []
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: row["url"]))
+    return text.getvalue().encode()
 
 
 def _creating(folder: Path, sums: dict[str, str]) -> Callable[[str], Any]:

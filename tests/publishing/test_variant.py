@@ -82,6 +82,9 @@ def test_the_competition_has_its_files_and_no_label_of_a_test_image(release: Pat
     test = json.loads((folder / "test_metadata.json").read_text())
     assert len(test) == 3 and all((folder / "test_images" / image["file_name"]).is_file() for image in test)
     assert (folder / "train_images/000/00/00000__001.jpg").is_file()
+    thanked = list(csv.DictReader((folder / "attribution.csv").read_text().splitlines()))
+    assert len(thanked) == 10 and "image_key" not in thanked[0]
+    assert [row["url"] for row in thanked] == sorted(row["url"] for row in thanked)
 
 
 @pytest.mark.parametrize("label", ["json", "cls"])
