@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,15 @@ class Sight:
     boxes: list[TextBox]
     warm: Mask
     cell_px: float
+
+
+@runtime_checkable
+class Many(Protocol):
+    """A network that looks at several arrays in one call."""
+
+    def look_at_all(self, views: Sequence[Pixels], scale: float) -> list[Sight]:
+        """Search each of `views` at `scale`, as `look` does."""
+        ...
 
 
 class Network(Protocol):

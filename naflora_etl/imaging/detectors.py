@@ -16,16 +16,18 @@ from naflora_etl.recipe import ImagesOptions
 def open_detector(options: ImagesOptions, *, threads: int = 1) -> TextDetector | None:
     """Return the recipe's text detector, or None when the recipe covers nothing.
 
-    CRAFT is taken in floats where the recipe says so, or where the processor cannot sum bytes without loss. Raises
-    Fault, which names the command to run, when its weights are absent or not the genuine ones.
+    CRAFT is taken in floats where the recipe says so, on a GPU, or where the processor cannot sum bytes without loss.
+    Raises Fault, which names the command to run, when its weights are absent or not the genuine ones.
     """
     if options.redact == "none":
         return None
     close: list[Network] = []
     scouts: list[Network] = []
     if options.redact in ("union", "craft"):
-        eight_bit = options.eight_bit and sums_bytes_exactly()
-        close.append(CraftNetwork(find_eight_bit() if eight_bit else find_weights(), threads=threads))
+        batch = options.gpu_batch
+        eight_bit = options.eight_bit and not batch and sums_bytes_exactly()
+        weights = find_eight_bit() if eight_bit else find_weights()
+        close.append(CraftNetwork(weights, threads=threads, batch=max(1, batch), gpu=batch > 0))
     if options.redact == "easyocr":
         from naflora_etl.imaging.easyocr import EasyocrNetwork
 

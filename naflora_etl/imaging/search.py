@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from naflora_etl.imaging.detect import STRIDE_PX, Network, Pixels, TextBox
+from naflora_etl.imaging.detect import STRIDE_PX, Many, Network, Pixels, Sight, TextBox
 from naflora_etl.imaging.windows import Window, about, find_windows, look_beyond, merge_overlapping, tiles
 
 MAX_ENLARGEMENT = 2.0
@@ -75,12 +75,24 @@ class SheetSearch:
         boxes: list[TextBox] = []
         for _ in range(LOOKS):
             beyond: list[Window | None] = []
-            for window in windows:
-                for tile in tiles(window, int(TILE_PX / scale), int(OVERLAP_PX / scale)):
-                    corner = np.array([tile.left, tile.top], np.float32)
-                    for seen in network.look(rgb[tile.rows, tile.columns], scale).boxes:
-                        box = replace(seen, points=seen.points + corner)
-                        boxes.append(box)
-                        beyond.append(look_beyond(box.points, window, whole, STRIDE_PX / scale))
+            parts = [
+                (window, tile)
+                for window in windows
+                for tile in tiles(window, int(TILE_PX / scale), int(OVERLAP_PX / scale))
+            ]
+            sights = _look_at(network, [rgb[tile.rows, tile.columns] for _, tile in parts], scale)
+            for (window, tile), sight in zip(parts, sights, strict=True):
+                corner = np.array([tile.left, tile.top], np.float32)
+                for seen in sight.boxes:
+                    box = replace(seen, points=seen.points + corner)
+                    boxes.append(box)
+                    beyond.append(look_beyond(box.points, window, whole, STRIDE_PX / scale))
             windows = merge_overlapping([window for window in beyond if window is not None])
         return boxes
+
+
+def _look_at(network: Network, views: Sequence[Pixels], scale: float) -> Iterable[Sight]:
+    """Look at each view: in as few calls as the network can, or one by one."""
+    if isinstance(network, Many):
+        return network.look_at_all(views, scale)
+    return (network.look(view, scale) for view in views)

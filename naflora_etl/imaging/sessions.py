@@ -12,12 +12,21 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from naflora_etl.engine.faults import Fault
 from naflora_etl.imaging.detect import STRIDE_PX, Pixels
+
+CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 @lru_cache
-def open_session(model: Path, threads: int) -> Any:
-    """Return the ONNX Runtime session of `model`; one per process, model and number of threads, shared by threads."""
+def open_session(model: Path, threads: int, *, gpu: bool = False, batched: bool = False) -> Any:
+    """Return the ONNX Runtime session of `model`; one per process and way of opening it, shared by threads.
+
+    `gpu`: on a CUDA device; raises Fault where there is none. `batched`: several images of one size at a time, though
+    the file says one.
+    """
+    if gpu and GPU not in onnxruntime.get_available_providers():
+        raise Fault("images.gpu_batch needs ONNX Runtime with CUDA: `pip install onnxruntime-gpu`, or set it to 0.")
     cv2.setNumThreads(threads)  # else OpenCV takes every core, of which each worker has one
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -25,7 +34,21 @@ def open_session(model: Path, threads: int) -> Any:
     # Every sheet has its own size: a plan of memory for one is waste for the next.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    what = _with_free_batch(model) if batched else model
+    session = onnxruntime.InferenceSession(what, options, providers=[GPU, CPU] if gpu else [CPU])
+    if gpu and session.get_providers()[0] != GPU:  # it falls back to the CPU by itself, and says so in a log alone
+        raise Fault("images.gpu_batch is set, but ONNX Runtime opened no CUDA device; mend that, or set it to 0.")
+    return session
+
+
+def _with_free_batch(model: Path) -> bytes:
+    """Return the model with its first dimension, the number of images, left open."""
+    import onnx
+
+    network = onnx.load(model)
+    for value in (*network.graph.input, *network.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    return bytes(network.SerializeToString())
 
 
 def run_session(session: Any, outputs: list[str] | None, inputs: dict[str, Any]) -> Any:
@@ -48,19 +71,28 @@ def sums_bytes_exactly() -> bool:
 
 
 def lay_on_canvas(
-    rgb: Pixels, scale: float, mean: npt.NDArray[np.float32], spread: npt.NDArray[np.float32]
+    rgb: Pixels,
+    scale: float,
+    mean: npt.NDArray[np.float32],
+    spread: npt.NDArray[np.float32],
+    stride_px: int = STRIDE_PX,
 ) -> npt.NDArray[np.float32]:
     """Return `rgb` at `scale` as float32 [1, 3, H, W], (value - mean) / spread, on black, its sides whole strides."""
     height, width = max(1, int(rgb.shape[0] * scale)), max(1, int(rgb.shape[1] * scale))
     # Linear is what the references do; below a half it would skip pixels, and thin strokes with them.
     how = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
-    canvas = np.zeros((up_to_stride(height), up_to_stride(width), 3), np.float32)
+    canvas = np.zeros((*canvas_size(rgb, scale, stride_px), 3), np.float32)
     canvas[:height, :width] = cv2.resize(rgb, (width, height), interpolation=how)
     canvas -= mean
     canvas /= spread
     return np.ascontiguousarray(canvas.transpose(2, 0, 1)[np.newaxis])
 
 
-def up_to_stride(length_px: int) -> int:
+def canvas_size(rgb: Pixels, scale: float, stride_px: int = STRIDE_PX) -> tuple[int, int]:
+    """Return the height and width of the canvas on which `rgb` is laid."""
+    return up_to_stride(int(rgb.shape[0] * scale), stride_px), up_to_stride(int(rgb.shape[1] * scale), stride_px)
+
+
+def up_to_stride(length_px: int, stride_px: int = STRIDE_PX) -> int:
     """Return the next whole number of strides."""
-    return -(-max(length_px, 1) // STRIDE_PX) * STRIDE_PX
+    return -(-max(length_px, 1) // stride_px) * stride_px

@@ -29,6 +29,8 @@ class ImagesOptions(Section):
     """Long side at which what was scouted is looked at closely; the tiny print over barcodes needs 3600."""
     eight_bit: bool = True
     """CRAFT in eight bits, a quarter of the cost for the same words; false takes the weights as they were published."""
+    gpu_batch: Annotated[int, Field(ge=0)] = 0
+    """Close looks that CRAFT takes in one call on a CUDA device, in floats; 0 looks one by one, on the CPU."""
     barcodes: bool = True
     """Barcodes and QR codes are covered, too: they are the label in another script."""
     seals: bool = True
