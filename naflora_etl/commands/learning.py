@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -30,6 +31,8 @@ def train(release_folder: Path, name: str, overrides: tuple[str, ...], out: Path
     with watching(quiet=as_json) as progress:
         progress.begin("train")
         result = train_model(release_folder, recipe=learn_recipe, out=out, resume=resume, progress=progress)
+    if os.environ.get("RANK", "0") != "0":  # one of several processes that torchrun started: the first one tells
+        return
     click.echo(json.dumps(result.as_dict(), indent=2) if as_json else str(result))
 
 

@@ -56,6 +56,19 @@ def test_a_batch_depends_on_its_step_alone(dataset: SheetDataset, workers: int):
         assert torch.equal(images, again) and torch.equal(labels, labels_again)
 
 
+def test_processes_and_parts_share_a_step_and_lose_no_sheet(dataset: SheetDataset):
+    def labels(share: tuple[int, int], parts: int) -> list[list[int]]:
+        batches = training_batches(dataset, batch=16, seed=3, steps=range(2), workers=0, share=share, parts=parts)
+        return [labels.tolist() for _, labels in batches]
+
+    alone = labels((0, 1), 1)
+    first, second = labels((0, 2), 2), labels((1, 2), 2)
+    assert [len(part) for part in first] == [4, 4, 4, 4]
+    for step in (0, 1):
+        dealt = [first[2 * step], second[2 * step], first[2 * step + 1], second[2 * step + 1]]
+        assert [label for part in dealt for label in part] == alone[step]
+
+
 def test_plain_batches_are_the_part_in_order_to_its_last_sheet(dataset: SheetDataset):
     batches = list(plain_batches(dataset, batch=20, workers=2))
     assert [len(images) for images, _ in batches] == [20, 20, 8]
