@@ -32,8 +32,8 @@ KINDS = {
 EXAMPLES = 5
 COLUMNS = ["image_key", "part", "taxon_id", "taxon_name", "sha256", "source_sha256", "license", "image_url",
            "scientificName"]  # fmt: skip
-SINCE_0_2 = ("scientificName",)
-"""Columns that older releases lack."""
+ADDED_LATER = ("scientificName",)
+"""Columns that the first releases lack."""
 CHANGES = """
     select coalesce(new.image_key, old.image_key) as image_key, old.part as old_part, new.part as new_part,
         old.taxon_id as old_taxon_id, new.taxon_id as new_taxon_id, old.taxon_name as old_name,
@@ -164,7 +164,7 @@ def read_release(path: Path) -> tuple[dict[str, Any], pa.Table]:
         parcel.close()
     try:
         table = read_parquet(io.BytesIO(body))
-        for name in set(SINCE_0_2) - set(table.column_names):
+        for name in set(ADDED_LATER) - set(table.column_names):
             table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
         table = table.select(COLUMNS)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:

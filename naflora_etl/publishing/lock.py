@@ -134,7 +134,7 @@ def read_lock(path: Path) -> Lock:
         parcel = open_parcel(path)
         try:
             if NAME not in parcel.sizes:
-                raise Fault(f"{path} has no {NAME}; only releases of version 0.2 and later of naflora_etl have one.")
+                raise Fault(f"{path} has no {NAME}, as releases that were made before there were locks; name another.")
             with parcel.open(NAME) as stream:
                 where, body = f"{NAME} of {path}", stream.read()
         finally:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from naflora_etl.engine.tables import query_tables
 
 NAMES = "names.parquet"
-"""What became of every name of the checklists; releases have it since version 0.2 of naflora_etl."""
+"""What became of every name of the checklists; the first releases lack it."""
 SPELT = "the backbone spells the same taxon otherwise"
 UNTOLD = "one of the releases has no names.parquet, so nobody can tell"
 

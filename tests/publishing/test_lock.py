@@ -70,6 +70,7 @@ def test_what_differs_is_named(lock: Lock, tmp_path: Path, change: Change, sente
     assert sentence in str(told.value)
 
 
+@pytest.mark.slow
 def test_a_given_file_with_other_bytes_is_named(tmp_path: Path) -> None:
     (tmp_path / "flora.csv").write_text("name\nAcer rubrum\n")
     recipe = small_recipe(tmp_path, checklist={"paths": ["flora.csv"]})

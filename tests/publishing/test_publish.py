@@ -93,6 +93,7 @@ main(["publish", sys.argv[1], "--to", sys.argv[2]])
 """
 
 
+@pytest.mark.slow
 def test_killed_half_way_nothing_is_published_and_it_goes_on(release: Path, place: str) -> None:
     ended = subprocess.run([sys.executable, "-c", KILLED, str(release), place], env=os.environ, check=False)
     assert ended.returncode == -signal.SIGKILL

@@ -58,7 +58,7 @@ def write_shards(samples: list[tuple[bytes, str, int]], per_shard: int, label: L
     return pa.Table.from_pylist(rows, read_contract("manifest").arrow_schema).sort_by("image_key"), shelf
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(samples=SAMPLES, per_shard=st.integers(1, 8), label=st.sampled_from(["json", "cls"]))
 def test_shards_made_of_shards_are_the_same(
     samples: list[tuple[bytes, str, int]], per_shard: int, label: LabelKind
@@ -69,7 +69,7 @@ def test_shards_made_of_shards_are_the_same(
     assert again == shelf
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(samples=SAMPLES, per_shard=st.integers(1, 8))
 def test_the_manifest_can_be_told_from_the_shards_alone(samples: list[tuple[bytes, str, int]], per_shard: int) -> None:
     manifest, shelf = write_shards(samples, per_shard, "json")

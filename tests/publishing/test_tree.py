@@ -59,6 +59,7 @@ def test_a_large_tree_agrees_with_a_walk_from_tip_to_tip(tmp_path: Path) -> None
             assert pairs[x, y] == pairs[y, x] == min(one[name] + two[name] for name in one.keys() & two.keys())
 
 
+@pytest.mark.slow
 def test_the_competitions_json_has_them_when_the_recipe_names_a_tree(tmp_path: Path) -> None:
     world = make_world(tmp_path / "world", release={"tree": tree_file(tmp_path)})
     world.pack_shards()

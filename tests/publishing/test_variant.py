@@ -87,7 +87,7 @@ def test_the_competition_has_its_files_and_no_label_of_a_test_image(release: Pat
     assert [row["url"] for row in thanked] == sorted(row["url"] for row in thanked)
 
 
-@pytest.mark.parametrize("label", ["json", "cls"])
+@pytest.mark.parametrize("label", ["json", pytest.param("cls", marks=pytest.mark.slow)])
 def test_sizes_by_recipe_lie_in_the_release_and_are_verified(tmp_path: Path, label: str) -> None:
     world = make_world(tmp_path, shards={"samples_per_shard": 4, "label": label}, release={"sizes_px": [16, 32]})
     world.pack_shards()
@@ -102,6 +102,7 @@ def test_sizes_by_recipe_lie_in_the_release_and_are_verified(tmp_path: Path, lab
     assert any("size-16/test-00000.tar" in str(finding) for finding in verify_release(world.release))
 
 
+@pytest.mark.slow
 def test_halves_of_the_test_part_and_the_solution_lie_apart(tmp_path: Path) -> None:
     world = make_world(tmp_path, shards={"test_halves": True}, split={"public_share": 0.5})
     keys = [row["image_key"] for row in world.tables["split"].to_pylist() if row["part"] == "test"]
