@@ -58,7 +58,7 @@ def keep(key: str, table: pa.Table) -> None:
             beside = Path(stream.name)
         try:
             with beside.open("wb") as stream:
-                write_parquet(table, stream)
+                write_parquet(table, stream, dictionary=False)  # nearly every name is its own
             beside.replace(folder / f"{key}.parquet")
         finally:
             beside.unlink(missing_ok=True)
