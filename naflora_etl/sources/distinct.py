@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 PARTED, ABSENT = "\x1e", "\x00"
 """Between the texts of one question, and for one that is not there: neither stands in any of them."""
-MOST_KNOWN = 1_000_000
+MOST_KNOWN = 200_000
 """Answers that are remembered."""
 
 
