@@ -2,7 +2,8 @@
 
 A catalogue number may be another specimen's in a second record, and an aggregator may lack the number, or tell another
 one, while both tell the publisher's occurrenceID. Records are compared by their gathering: collector, collector's
-number, date and country. Where two facts that both tell differ, they are two specimens, whatever their ids say.
+number, date and country. Where two facts that both tell differ, or the collector and nothing else speaks for one
+gathering, they are two specimens, whatever their ids say.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ REUSED, REPOINTED, JOINED = "NUMBER_REUSED", "ID_REUSED", "JOINED_BY_ID"
 
 
 def _differ(left: str, right: str) -> str:
-    """Return SQL for how many facts differ that both rows tell; dates may be told more or less exactly."""
+    """Return SQL for whether two rows are of different gatherings; dates may be told more or less exactly."""
     facts = [f"({left}.{name} != {right}.{name})" for name in ("surname", "number", "countryCode")]
     a, b = f"left({left}.eventDate, 10)", f"left({right}.eventDate, 10)"
     facts.append(f"(not starts_with({a}, {b}) and not starts_with({b}, {a}))")
-    return " + ".join(f"coalesce({fact}, false)::int" for fact in facts)
+    differ = " + ".join(f"coalesce({fact}, false)::int" for fact in facts)
+    agree = f"coalesce({left}.number = {right}.number, false) or coalesce(starts_with({a}, {b}), false)"
+    return f"({differ} >= 2 or (coalesce({facts[0]}, false) and not ({agree})))"
 
 
 TOLD = "(surname is not null)::int + (number is not null)::int + (eventDate is not null)::int"
@@ -45,7 +48,7 @@ with numbers as (
         partition by specimen_key order by {TOLD} desc, fingerprint nulls last, bucket, position) as anchor
     from identities i semi join numbers c on c.h = hash(i.specimen_key)
 ), held as (
-    select bucket, position, specimen_key as old_key, surname, number, {_differ("b", "b.anchor")} >= 2 as is_other
+    select bucket, position, specimen_key as old_key, surname, number, {_differ("b", "b.anchor")} as is_other
     from bearers b
 ), renamed as (
     select bucket, position,
@@ -69,7 +72,7 @@ BY_ID = f"""{BY_NUMBER}, named as (
     from named n semi join candidates c on c.h = hash(n.alias)
     window w as (partition by alias order by catalogNumber is null, {TOLD} desc, specimen_key)
 ), compared as (
-    select *, {_differ("r", "r.anchor")} >= 2 as is_other,
+    select *, {_differ("r", "r.anchor")} as is_other,
         datasetKey is not distinct from anchor_dataset as is_same_dataset
     from rows r
 ), unions as (

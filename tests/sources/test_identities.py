@@ -31,6 +31,9 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, list[str | None]]] = {
     ),
     "one fact written otherwise": ([record("a"), record("a", surname="vinck")], "aa", [None, None]),
     "a date told less exactly": ([record("a"), record("a", surname="vinck", eventDate="1963-08")], "aa", [None, None]),
+    "another collector, and no more told": (
+        [record("a"), record("a", surname="clark", number=None, eventDate=None)], "ab", ["NUMBER_REUSED"] * 2
+    ),
     "nothing told": (
         [record("a"), record("a", surname=None, number=None, eventDate=None, countryCode=None)], "aa", [None, None]
     ),
