@@ -18,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import Packs
-from naflora_etl.engine.tables import clean_rows, read_parquet, write_parquet
+from naflora_etl.engine.stage import Stage
+from naflora_etl.engine.tables import clean_rows, cut_windows, read_parquet, read_row_groups, write_parquet
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.publishing.bundle import write_tarballs
 from naflora_etl.publishing.diff import compare_releases
@@ -39,7 +41,9 @@ from naflora_etl.publishing.publish import publish_release
 from naflora_etl.publishing.targets import FolderTarget
 from naflora_etl.publishing.verify import verify_release
 from naflora_etl.recipe import make_recipe
-from naflora_etl.stages.release import READS, write_release
+from naflora_etl.stages.release import STAGE as RELEASE
+from naflora_etl.stages.release import write_release
+from naflora_etl.stages.shards import STAGE as SHARDS
 from naflora_etl.stages.shards import pack_shards
 
 CLASSES = 15_501
@@ -135,14 +139,25 @@ class Given:
     def __init__(self, work: Path) -> None:
         self.folder = work / "given"
 
-    def whole(self, name: str) -> pa.Table:
-        return read_parquet(self.folder / f"{name}.parquet")
+    def whole(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        return read_parquet(self.folder / f"{name}.parquet", columns and list(columns))
+
+    def windows(self, name: str, rows: int) -> Iterator[pa.Table]:
+        return cut_windows(read_row_groups(self.folder / f"{name}.parquet"), rows)
 
     def metadata(self, name: str) -> dict[bytes, bytes]:
         return {}
 
-    def clean(self, name: str) -> pa.Table:
-        return clean_rows(self.whole(name))
+    def clean(self, stage: Stage) -> list[pa.Table]:
+        tables = []
+        for name in stage.reads:
+            columns = list((stage.columns or {}).get(name, read_contract(name).arrow_schema.names))
+            rows = clean_rows(self.whole(name, list(dict.fromkeys([*columns, *self.issue(name)]))))
+            tables.append(rows.select(columns))
+        return tables
+
+    def issue(self, name: str) -> list[str]:
+        return [column for column in read_contract(name).arrow_schema.names if column == "issue"]
 
 
 def run(step: str, work: Path, samples: int) -> None:
@@ -159,17 +174,16 @@ def run(step: str, work: Path, samples: int) -> None:
     if step == "shards":
         folder = Folder(workspace, "shards")
         folder.begin()
-        tables = [given.clean(name) for name in ("split", "images", "taxa")]
-        made = pack_shards(*tables, options=recipe.shards, folder=folder, **effects)
+        made = pack_shards(*given.clean(SHARDS), options=recipe.shards, folder=folder, **effects)
         folder.commit()
         with (work / "given" / "shards.parquet").open("wb") as stream:
             write_parquet(made, stream)
     elif step == "release":
         folder = Folder(workspace, "release")
         folder.begin()
-        tables = [given.clean(name) for name in READS]
         effects["blobs"] = Blobs(workspace)
-        write_release(*tables, options=recipe.release, recipe=recipe, tables=given, folder=folder, **effects)
+        made = given.clean(RELEASE)
+        write_release(*made, options=recipe.release, recipe=recipe, tables=given, folder=folder, **effects)
         folder.commit()
     elif step == "verify":
         assert verify_release(release) == []

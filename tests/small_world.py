@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import Kept, Packs
-from naflora_etl.engine.tables import clean_rows
+from naflora_etl.engine.stage import Stage
+from naflora_etl.engine.tables import clean_rows, cut_windows
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.recipe import Recipe, make_recipe
-from naflora_etl.stages.release import READS, write_release
+from naflora_etl.stages.release import STAGE as RELEASE
+from naflora_etl.stages.release import write_release
+from naflora_etl.stages.shards import STAGE as SHARDS
 from naflora_etl.stages.shards import pack_shards
 
 # class, taxon_id, name, authors, family, images to train on, images to test on
@@ -61,8 +65,17 @@ class SmallWorld:
     tables: dict[str, pa.Table]
     recipe: Recipe
 
-    def whole(self, name: str) -> pa.Table:
-        return self.tables[name]
+    def whole(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        return self.tables[name] if columns is None else self.tables[name].select(list(columns))
+
+    def windows(self, name: str, rows: int) -> Iterator[pa.Table]:
+        return cut_windows([self.tables[name]], rows)
+
+    def clean(self, stage: Stage) -> list[pa.Table]:
+        """Return the clean rows that a stage is given, with the columns that it names."""
+        needed = stage.columns or {}
+        return [clean_rows(self.tables[name]).select(needed.get(name, self.tables[name].column_names))
+                for name in stage.reads]  # fmt: skip
 
     def metadata(self, name: str) -> dict[bytes, bytes]:
         about = {"file": "wcvp.zip", "layout": "wcvp", "version": "12", "sha256": "ab" * 32}
@@ -71,9 +84,12 @@ class SmallWorld:
     def pack_shards(self) -> pa.Table:
         folder = Folder(self.workspace, "shards")
         folder.begin()
-        given = [clean_rows(self.tables[name]) for name in ("split", "images", "taxa")]
         made = pack_shards(
-            *given, options=self.recipe.shards, packs=self.packs, folder=folder, progress=lambda *told: None
+            *self.clean(SHARDS),
+            options=self.recipe.shards,
+            packs=self.packs,
+            folder=folder,
+            progress=lambda *told: None,
         )
         folder.commit()
         self.tables["shards"] = made
@@ -83,7 +99,7 @@ class SmallWorld:
         folder = Folder(self.workspace, "release")
         folder.begin()
         made = write_release(
-            *(clean_rows(self.tables[name]) for name in READS),
+            *self.clean(RELEASE),
             options=self.recipe.release,
             recipe=self.recipe,
             tables=self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from naflora_etl.engine.receipts import Receipt, Receipts, digest_of, digest_pat
 from naflora_etl.engine.slices import count_slices, given_tables
 from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.stage import Stage
-from naflora_etl.engine.tables import count_issues, parquet_bytes, read_parquet, sha256_of
+from naflora_etl.engine.tables import count_issues, cut_windows, parquet_bytes, read_parquet, sha256_of
 from naflora_etl.engine.workspace import Workspace
 
 
@@ -240,9 +240,13 @@ class Tables:
 
     receipts: Receipts
 
-    def whole(self, name: str) -> pa.Table:
-        """Return every row of a committed table."""
-        return self.receipts.table(name)
+    def whole(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return every row of a committed table; of `columns`, where they are named, no more than these."""
+        return self.receipts.table(name, columns)
+
+    def windows(self, name: str, rows: int) -> Iterator[pa.Table]:
+        """Yield every row of a committed table, `rows` at a time, so that it need not fit into memory."""
+        return cut_windows(self.receipts.pieces(name), rows)
 
     def metadata(self, name: str) -> dict[bytes, bytes]:
         """Return what stands beside the rows of a committed table."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -12,7 +13,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.tables import clean_rows, read_metadata, read_parquet, sha256_of
+from naflora_etl.engine.tables import clean_rows, read_metadata, read_parquet, read_row_groups, sha256_of
 from naflora_etl.engine.workspace import Workspace, telling
 
 
@@ -105,19 +106,32 @@ class Receipts:
 
         Of `columns`, where they are named, no more than these is ever in memory.
         """
+        tables = []
+        for path in self.parts(self._known(stage)):
+            with self._telling(path), self.workspace.open(path) as stream:
+                tables.append(_read_part(stream, columns, clean))
+        return pa.concat_tables(tables)
+
+    def pieces(self, stage: str) -> Iterator[pa.Table]:
+        """Yield the rows of a committed table, a row group of a part at a time; Fault as `table`."""
+        for path in self.parts(self._known(stage)):
+            with self._telling(path), self.workspace.open(path) as stream:
+                yield from read_row_groups(stream)
+
+    def _known(self, stage: str) -> Receipt:
         receipt = self.find(stage)
         if receipt is None:
             raise Fault(f"{self.workspace.root} has no table {stage} yet; run `naflora build` first.")
-        tables = []
-        for path in self.parts(receipt):
-            try:
-                with self.workspace.open(path) as stream:
-                    tables.append(_read_part(stream, columns, clean))
-            except (OSError, pa.ArrowException):
-                raise Fault(
-                    f"{self.workspace.at(path)} is missing or damaged; `naflora build` makes the table again."
-                ) from None
-        return pa.concat_tables(tables)
+        return receipt
+
+    @contextmanager
+    def _telling(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException):
+            raise Fault(
+                f"{self.workspace.at(path)} is missing or damaged; `naflora build` makes the table again."
+            ) from None
 
     def metadata(self, stage: str) -> dict[bytes, bytes]:
         """Return what stands beside the rows of a committed table; nothing where there is none, or a damaged one."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,9 +43,42 @@ def read_metadata(source: IO[bytes]) -> dict[bytes, bytes]:
     return dict(pq.read_schema(source).metadata or {})
 
 
-def query_tables(sql: str, parameters: Sequence[Any] = (), **tables: pa.Table) -> pa.Table:
-    """Run one DuckDB query over Arrow tables that it names; no file, no shared connection."""
-    with duckdb.connect(":memory:") as connection:
+def read_row_groups(source: str | Path | IO[bytes]) -> Iterator[pa.Table]:
+    """Yield the rows of a Parquet file in the pieces that it was written in, one in memory at a time."""
+    with pq.ParquetFile(source) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number)
+        if not file.num_row_groups:
+            yield file.read()
+
+
+def cut_windows(pieces: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the rows of `pieces`, which come one after the other, `rows` at a time; one without rows if there is none.
+
+    Each is in one chunk, so that it does not matter how the rows were cut before.
+    """
+    waiting: pa.Table | None = None
+    is_first = True
+    for piece in pieces:
+        waiting = piece if waiting is None else pa.concat_tables([waiting, piece])
+        while waiting.num_rows >= rows:
+            yield waiting.slice(0, rows).combine_chunks()
+            waiting, is_first = waiting.slice(rows), False
+    if waiting is not None and (waiting.num_rows or is_first):
+        yield waiting.combine_chunks()
+
+
+def query_tables(
+    sql: str, parameters: Sequence[Any] = (), *, memory_limit: str | None = None, **tables: pa.Table
+) -> pa.Table:
+    """Run one DuckDB query over Arrow tables that it names; no file, no shared connection.
+
+    With a `memory_limit`, such as "1GB", a query that needs more to join or sort spills to a scratch folder.
+    """
+    with tempfile.TemporaryDirectory() as scratch, duckdb.connect(":memory:") as connection:
+        if memory_limit is not None:
+            connection.execute(f"set memory_limit = '{memory_limit}'")
+            connection.execute("set temp_directory = $1", [scratch])
         for name, table in tables.items():
             connection.register(name, table)
         return connection.sql(sql, params=list(parameters)).to_arrow_table()

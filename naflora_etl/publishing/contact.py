@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
 from naflora_etl.engine.packs import PackDamaged
 from naflora_etl.engine.tables import query_tables
 
+MEMORY = "1GB"
+"""What the join of all images that have a thumbnail may hold before it spills."""
 THUMBNAIL_QUALITY = 82
 AFTER_PX = 440
 """Long side of the picture from after the redaction: it is in the release in full, so it may be seen better."""
@@ -50,9 +54,10 @@ def make_contact_sheet(images: pa.Table, manifest: pa.Table, packs: Reader, coun
         """select i.image_key, i.pack, i."offset", i.size_bytes, i.before_offset, i.before_length_bytes, i.text_boxes,
                 m.taxon_name, coalesce(m.institutionCode, m.collectionCode, '') as institution
             from images i join manifest m using (image_key) where i.before_offset is not null order by i.image_key""",
+        memory_limit=MEMORY,
         images=images,
-        manifest=manifest,
-    ).to_pylist()
+        manifest=manifest.select(["image_key", "taxon_name", "institutionCode", "collectionCode"]),
+    )
     pairs: list[Pair] = []
     for row in _species_in_turn(rows):
         if len(pairs) == count:
@@ -66,14 +71,18 @@ def make_contact_sheet(images: pa.Table, manifest: pa.Table, packs: Reader, coun
     return sorted(pairs, key=lambda pair: (pair.taxon_name, pair.image_key))
 
 
-def _species_in_turn(rows: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    rows.sort(key=lambda row: hashlib.sha256(f"contact|{row['image_key']}".encode()).digest())
-    seen: dict[str, int] = {}
-    turns = []
-    for row in rows:
-        turns.append(seen.get(row["taxon_name"], 0))
-        seen[row["taxon_name"]] = turns[-1] + 1
-    return [row for _, _, row in sorted(zip(turns, range(len(rows)), rows, strict=True), key=lambda item: item[:2])]
+def _species_in_turn(rows: pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield rows one by one, since few of them are wanted: one of each species by the hash of its key, then another."""
+    keys = rows["image_key"].to_pylist()
+    order = sorted(range(len(keys)), key=lambda at: hashlib.sha256(f"contact|{keys[at]}".encode()).digest())
+    names = rows["taxon_name"].to_pylist()
+    seen: Counter[str] = Counter()
+    turns = np.zeros(len(order), np.int64)
+    for place, at in enumerate(order):
+        turns[place] = seen[names[at]]
+        seen[names[at]] += 1
+    for place in np.argsort(turns, kind="stable"):
+        yield rows.slice(order[place], 1).to_pylist()[0]
 
 
 def _pair(row: dict[str, Any], before: bytes, after: bytes, size_px: int) -> Pair:

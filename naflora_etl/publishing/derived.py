@@ -39,13 +39,11 @@ def count_datasets(manifest: pa.Table) -> dict[str, int]:
 
     Records out of archives count where they name a dataset by a key such as GBIF's; iDigBio's recordsets do not.
     """
-    rows = manifest.select(["source", "datasetKey"]).to_pylist()
-    counted = Counter(
-        row["datasetKey"]
-        for row in rows
-        if row["datasetKey"] and row["source"] != "idigbio"
-        and (row["source"] == "gbif" or DATASET_KEY.fullmatch(row["datasetKey"]))
-    )  # fmt: skip
+    counted: Counter[str] = Counter()
+    for row in manifest.group_by(["source", "datasetKey"]).aggregate([([], "count_all")]).to_pylist():
+        key, source = row["datasetKey"], row["source"]
+        if key and source != "idigbio" and (source == "gbif" or DATASET_KEY.fullmatch(key)):
+            counted[key] += row["count_all"]
     return dict(sorted(counted.items()))
 
 

@@ -74,7 +74,7 @@ class Difference:
     @property
     def counts(self) -> dict[str, int]:
         """How many images are of each kind."""
-        return {kind: sum(self.changes[kind].to_pylist()) for kind in KINDS}
+        return {kind: int(pc.sum(self.changes[kind]).as_py() or 0) for kind in KINDS}
 
     @property
     def is_empty(self) -> bool:

@@ -23,6 +23,8 @@ TRAIN_KEYS = ("annotations", "categories", "genera", "images", "distances", "lic
 UNNAMED = "unknown"
 """Institution of an image whose record names none."""
 ROWS_AT_ONCE = 20_000
+SHOWN = ["image_id", "class_id", "genus", "license", "institutionCode", "collectionCode"]
+"""Columns of the manifest that the competition's files tell of."""
 
 
 def file_name(image_id: str) -> str:
@@ -45,8 +47,8 @@ def write_train_metadata(
     """Write train_metadata.json: annotations and images in the same order, which code of the competition relies on."""
     train = _part(manifest, "train")
     genera = {genus: number for number, genus in enumerate(list_genera(classes))}
-    institutions = {code: number for number, code in enumerate(sorted(set(_institutions(train))))}
-    licenses = {name: number for number, name in enumerate(sorted(set(manifest["license"].to_pylist())))}
+    institutions = {code: number for number, code in enumerate(sorted(_institutions(train)))}
+    licenses = {name: number for number, name in enumerate(sorted(pc.unique(manifest["license"]).to_pylist()))}
     lists: dict[str, Iterable[dict[str, Any]]] = {
         "annotations": (
             {
@@ -76,7 +78,7 @@ def write_train_metadata(
 
 def write_test_metadata(manifest: pa.Table, stream: IO[bytes]) -> None:
     """Write test_metadata.json: a plain list of images, without any label."""
-    licenses = {name: number for number, name in enumerate(sorted(set(manifest["license"].to_pylist())))}
+    licenses = {name: number for number, name in enumerate(sorted(pc.unique(manifest["license"]).to_pylist()))}
     _write_list((_image(row, int(row["image_id"]), licenses) for row in _rows(_part(manifest, "test"))), stream)
     stream.write(b"\n")
 
@@ -108,13 +110,13 @@ def write_solution(manifest: pa.Table, halves: Mapping[str, str], stream: IO[byt
 
 def _part(manifest: pa.Table, part: str) -> pa.Table:
     """Return a part's rows in order of its ids: by class and serial for training, by number for testing."""
-    rows = manifest.filter(pc.equal(manifest["part"], part))
+    wanted = manifest.select([*SHOWN, "image_key"])
+    rows = wanted.filter(pc.equal(manifest["part"], part))
     return rows.sort_by([("class_id", "ascending"), ("image_key", "ascending")]) if part == "train" else rows
 
 
 def _rows(table: pa.Table) -> Iterator[Mapping[str, Any]]:
-    wanted = table.select(["image_id", "class_id", "genus", "license", "institutionCode", "collectionCode"])
-    for batch in wanted.to_batches(max_chunksize=ROWS_AT_ONCE):
+    for batch in table.select(SHOWN).to_batches(max_chunksize=ROWS_AT_ONCE):
         yield from batch.to_pylist()
 
 
@@ -122,8 +124,8 @@ def _institution(row: Mapping[str, Any]) -> str:
     return str(row["institutionCode"] or row["collectionCode"] or UNNAMED)
 
 
-def _institutions(table: pa.Table) -> list[str]:
-    return [_institution(row) for row in _rows(table)]
+def _institutions(table: pa.Table) -> set[str]:
+    return {_institution(row) for row in _rows(table)}
 
 
 def _image(row: Mapping[str, Any], image_id: str | int, licenses: Mapping[str, int]) -> dict[str, Any]:

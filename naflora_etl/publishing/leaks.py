@@ -37,6 +37,8 @@ by chance: few within species, far too many among a million images of all, where
 FEWEST_BITS = 6
 """A hash with fewer bits set, or fewer not set, is of a blank picture and says nothing."""
 EXAMPLES = 5
+MEMORY = "1GB"
+"""What a query over all images may hold before it spills."""
 LARGEST = 12
 
 
@@ -119,6 +121,7 @@ def audit_leaks(path: Path) -> Audit:
 
 def audit_manifest(manifest: pa.Table) -> Audit:
     """Return what stands in both parts of a manifest, which has COLUMNS."""
+    manifest = manifest.select(COLUMNS)
     near, blank = _find_near(manifest)
     untold = {name: manifest[name].null_count for name in ("specimen_key", "gathering_key", "source_sha256")}
     tested = int(pc.sum(pc.equal(manifest["part"], "test")).as_py() or 0)
@@ -138,16 +141,15 @@ def audit_manifest(manifest: pa.Table) -> Audit:
 
 def _find_shared(manifest: pa.Table, kind: str, columns: Sequence[str], also: str = "") -> Leak:
     """Return what bears the same value in both parts, in any of `columns`."""
-    union = " union all ".join(
-        f"select '{name}' as of_column, {name} as value, * from manifest where {name} is not null" for name in columns
-    )
+    facts = ["image_key", "part", "taxon_id", "taxon_name"]
+    shared = [_pick_shared(manifest, name).select([*facts, "of_column", "value"]) for name in columns]
     rows = query_tables(
         f"""select of_column, value, list(image_key order by image_key) filter (part = 'train') as train,
                 list(image_key order by image_key) filter (part = 'test') as test, min(taxon_name) as taxon_name
-            from ({union}) group by of_column, value
+            from shared group by of_column, value
             having count(*) filter (part = 'train') > 0 and count(*) filter (part = 'test') > 0 {also}
             order by of_column, value""",
-        manifest=manifest,
+        shared=pa.concat_tables(shared),
     ).to_pylist()
     # the same picture may be found as fetched and as finished: it counts once
     found = {(tuple(row["train"]), tuple(row["test"])): row for row in reversed(rows)}
@@ -164,9 +166,22 @@ def _find_shared(manifest: pa.Table, kind: str, columns: Sequence[str], also: st
     )  # fmt: skip
 
 
+def _pick_shared(manifest: pa.Table, name: str) -> pa.Table:
+    """Return the images whose value in a column stands in both parts: few of many, so that lists of them are short."""
+    both = query_tables(
+        f"""select {name} as value from given where {name} is not null
+            group by 1 having min(part) <> max(part)""",
+        memory_limit=MEMORY,
+        given=manifest.select([name, "part"]),
+    )["value"]
+    rows = manifest.filter(pc.is_in(manifest[name], both.combine_chunks()))
+    labelled = rows.append_column("of_column", pa.array([name] * rows.num_rows, pa.string()))
+    return labelled.append_column("value", rows[name])
+
+
 def _find_near(manifest: pa.Table) -> tuple[tuple[Leak, Leak], int]:
     """Return the near pairs within and between species, and how many images have no hash that tells anything."""
-    table = manifest.sort_by("image_key")
+    table = manifest.select(["image_key", "part", "taxon_id", "taxon_name", "dhash"]).sort_by("image_key")
     words, known = read_words(table["dhash"].to_pylist())
     bits = np.bitwise_count(words)
     rows = np.flatnonzero(known & (bits >= FEWEST_BITS) & (bits <= 64 - FEWEST_BITS))

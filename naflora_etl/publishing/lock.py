@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +22,7 @@ from naflora_etl import __version__
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.receipts import digest_path
 from naflora_etl.engine.resources import resource_folder
-from naflora_etl.engine.tables import parquet_bytes
+from naflora_etl.engine.tables import cut_windows, parquet_bytes
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.derived import Download
 from naflora_etl.publishing.parcel import open_parcel
@@ -58,11 +58,14 @@ class Lock:
 
 def render_lock(
     recipe: Recipe,
-    whole: Callable[[str], pa.Table],
+    windows: Callable[[str, int], Iterable[pa.Table]],
     downloads: Sequence[Download],
     sums: Mapping[str, str],
 ) -> bytes:
-    """Return lock.json; `whole` gives a stage's table, `sums` are the sha256 of the files written so far, by name."""
+    """Return lock.json; `windows` gives a stage's rows so many at a time.
+
+    `sums` are the sha256 of the files written so far, by name.
+    """
     published = publish_recipe(recipe)
     knobs = dict(_flat(published))
     values = {
@@ -74,7 +77,7 @@ def render_lock(
         "seeds": {name: value for name, value in knobs.items() if name.endswith("seed")},
         "dois": [download.doi for download in downloads],
         "inputs": digest_inputs(recipe),
-        "tables": {name: digest_table(whole(name)) for name in TABLES},
+        "tables": {name: digest_rows(windows(name, ROWS_AT_ONCE)) for name in TABLES},
         "files": dict(sorted(sums.items())),
         "recipe": published,
     }
@@ -117,13 +120,22 @@ def digest_inputs(recipe: Recipe) -> dict[str, str]:
     return found
 
 
+def digest_rows(windows: Iterable[pa.Table]) -> dict[str, Any]:
+    """Return the number of a table's rows and the sha256 of what they say, whenever and in whichever pack.
+
+    Its rows come ROWS_AT_ONCE at a time: another number gives another digest.
+    """
+    digest, rows = hashlib.sha256(), 0
+    for window in windows:
+        kept = window.drop_columns(sorted(VOLATILE & set(window.column_names))).replace_schema_metadata(None)
+        digest.update(parquet_bytes(kept))
+        rows += kept.num_rows
+    return {"rows": rows, "sha256": digest.hexdigest()}
+
+
 def digest_table(table: pa.Table) -> dict[str, Any]:
-    """Return the number of a table's rows and the sha256 of what they say, whenever and in whichever pack."""
-    kept = table.drop_columns(sorted(VOLATILE & set(table.column_names))).replace_schema_metadata(None)
-    digest = hashlib.sha256()
-    for start in range(0, max(kept.num_rows, 1), ROWS_AT_ONCE):
-        digest.update(parquet_bytes(kept.slice(start, ROWS_AT_ONCE).combine_chunks()))
-    return {"rows": kept.num_rows, "sha256": digest.hexdigest()}
+    """Return what `digest_rows` gives, of a table that is in memory."""
+    return digest_rows(cut_windows([table], ROWS_AT_ONCE))
 
 
 def read_lock(path: Path) -> Lock:

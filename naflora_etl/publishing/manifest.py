@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +25,22 @@ FROM_IMAGES = (
 FROM_TAXA = ("taxon_name", "taxon_authors", "family", "genus", "species", "ipni_id")
 PAGES = {"gbif": "https://www.gbif.org/dataset/{}", "idigbio": "https://www.idigbio.org/portal/recordsets/{}"}
 BULK = "text_quads"
-"""Half of a manifest's bytes, which therefore are taken by their places and not sorted along."""
+"""Half of a manifest's bytes, which therefore are read by themselves and taken by their places, not sorted along."""
+MEMORY = "1200MB"
+"""What a query may hold before it spills: of a million images the tables beside it need twice that."""
+FOR_MANIFEST = {
+    "shards": ("image_key", "taxon_id", "class_id", "part", "shard", "offset", "length_bytes"),
+    "split": ("image_key", "specimen_key", "gathering_key", "class_id", "class_key"),
+    "images": ("image_key", *(name for name in FROM_IMAGES if name != BULK), "fetched_at"),
+    "records": ("record_key", "image_key", "license", *FROM_RECORDS, "issue"),
+}
+"""Columns of clean rows that a manifest and its classes are made of, besides those of all taxa."""
+FOR_EXCLUDED = {
+    "records": ("record_key", "image_key", "taxon_id", "image_url", "issue"),
+    "selection": ("image_key", "taxon_id", "image_url", "issue"),
+    **dict.fromkeys(("images", "split", "shards"), ("image_key", "taxon_id", "issue")),
+}
+"""Columns of whole tables that tell what was set aside."""
 SETS_ASIDE = ("records", "selection", "images", "split", "shards")
 """Stages that set images aside, in order of the path."""
 
@@ -56,13 +71,18 @@ def accepted_taxa(taxa: pa.Table) -> pa.Table:
 
 
 def join_manifest(
-    clean: Mapping[str, pa.Table], records: pa.Table | None = None, *, fetch_times: bool = False
+    clean: Mapping[str, pa.Table],
+    read_bulk: Callable[[], pa.Table],
+    records: pa.Table | None = None,
+    *,
+    fetch_times: bool = False,
 ) -> pa.Table:
     """Return the manifest: one row per packed image, sorted by image_key; `clean` holds the clean rows by table name.
 
-    `records` is that whole table, whose duplicates are told as `also_known_as`. Fetch times are left out unless they
-    are wanted: with them two builds from the same answers differ. Raises Fault when a required fact is missing, which
-    then is missing in what was given.
+    Of those FOR_MANIFEST are read. `read_bulk` gives image_key and BULK of all images, and is called when all else is
+    joined. `records` is that whole table, whose duplicates are told as `also_known_as`. Fetch times are left out unless
+    they are wanted: with them two builds from the same answers differ. Raises Fault when a required fact is missing,
+    which then is missing in what was given.
     """
     columns = ", ".join(
         ['h.image_key, h.part, h.class_id, h.shard, h."offset", h.length_bytes, h.taxon_id', IMAGE_ID]
@@ -77,12 +97,17 @@ def join_manifest(
             left join split s using (image_key) left join images i using (image_key)
             left join {ONE_TAXON} t on t.taxon_id = h.taxon_id left join {ONE_RECORD} r using (image_key)
             left join ({ALSO_KNOWN}) a using (image_key) order by h.image_key""",
-        **{name: clean[name] for name in ("shards", "split", "taxa", "records")},
-        images=clean["images"].drop_columns([BULK]),
-        every_record=clean["records"] if records is None else records,
-    )
-    place = pc.index_in(table["image_key"], clean["images"]["image_key"].combine_chunks())
-    return _promised(table.append_column(BULK, clean["images"][BULK].take(place)), "manifest")
+        memory_limit=MEMORY,
+        taxa=clean["taxa"],
+        **{name: clean[name].select(columns) for name, columns in FOR_MANIFEST.items()},
+        every_record=(clean["records"] if records is None else records).select(["record_key", "image_key"]),
+    ).combine_chunks()
+    return _promised(table.append_column(BULK, _take_bulk(read_bulk(), table["image_key"])), "manifest")
+
+
+def _take_bulk(bulk: pa.Table, keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    place = pc.index_in(keys, bulk["image_key"].combine_chunks())
+    return bulk[BULK].take(place).combine_chunks()
 
 
 def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:
@@ -106,15 +131,18 @@ def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:
 def list_specimens(manifest: pa.Table) -> pa.Table:
     """Return one row per specimen of the manifest, as the record of its first image tells it, sorted by key."""
     names = [name for name in read_contract("specimens").arrow_schema.names if name not in ("specimen_key", "images")]
-    columns = ", ".join(f'first("{name}" order by image_key) as "{name}"' for name in names)
-    return _promised(
-        query_tables(
-            f"""select specimen_key, {columns}, count(*) as images from manifest
-                group by specimen_key order by specimen_key""",
-            manifest=manifest,
-        ),
-        "specimens",
+    keys = manifest.select(["specimen_key", "image_key"])
+    found = query_tables(
+        """select specimen_key, min(image_key) as first_key, count(*) as images from keys
+            group by specimen_key order by specimen_key""",
+        memory_limit=MEMORY,
+        keys=keys,
     )
+    place = pc.index_in(found["first_key"], keys["image_key"].combine_chunks())
+    rows = manifest.select(names).take(place)
+    for name in ("specimen_key", "images"):
+        rows = rows.append_column(name, found[name])
+    return _promised(rows, "specimens")
 
 
 def list_datasets(manifest: pa.Table) -> pa.Table:
@@ -127,7 +155,7 @@ def list_datasets(manifest: pa.Table) -> pa.Table:
                     string_agg(distinct institutionCode, ' | ' order by institutionCode) as institutions,
                     string_agg(distinct license, ' | ' order by license) as licenses
                 from manifest group by source, datasetKey order by source, images desc, datasetKey""",
-            manifest=manifest,
+            manifest=manifest.select(["source", "datasetKey", "specimen_key", "institutionCode", "license"]),
         ),
         "datasets",
     )
@@ -154,7 +182,8 @@ def list_excluded(whole: Mapping[str, pa.Table]) -> pa.Table:
     table = query_tables(
         f"""select stage, record_key, image_key, taxon_id, image_url, issue from ({" union all ".join(selects)})
             where issue is not null order by step, image_key nulls last, record_key nulls last, taxon_id""",
-        **{name: whole[name] for name in SETS_ASIDE},
+        memory_limit=MEMORY,
+        **{name: whole[name].select(columns) for name, columns in FOR_EXCLUDED.items()},
     )
     return _promised(table, "excluded")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.build import Tables
@@ -58,6 +59,9 @@ from naflora_etl.publishing.layouts import TarLayout
 from naflora_etl.publishing.lock import NAME as LOCK
 from naflora_etl.publishing.lock import render_lock
 from naflora_etl.publishing.manifest import (
+    BULK,
+    FOR_EXCLUDED,
+    FOR_MANIFEST,
     count_classes,
     join_manifest,
     list_datasets,
@@ -82,6 +86,14 @@ SOLUTION = "solution.csv"
 WRITERS = 24
 """Files besides the shards, for the progress line."""
 PLACE = ["image_key", "pack", "offset", "size_bytes"]
+CLEAN = FOR_MANIFEST | {
+    "split": (*FOR_MANIFEST["split"], "test_half"),
+    "images": (*FOR_MANIFEST["images"], *PLACE[1:], "before_offset", "before_length_bytes"),
+    "selection": ("image_key",),
+}
+"""Columns of the clean rows; a million images with all of their columns would not fit into a small machine."""
+WHOLE = FOR_EXCLUDED | {"images": (*FOR_EXCLUDED["images"], "host", "source_size_bytes")}
+"""Columns of whole tables, of which funnel, hosts and reasons are told."""
 
 
 def write_release(
@@ -101,11 +113,12 @@ def write_release(
     given = dict(zip(READS, clean, strict=True))
     if not given["shards"].num_rows:
         raise Fault("release: no image came through to the end, so there is nothing to publish; see `naflora status`.")
-    whole = {name: _without_bulk(tables.whole(name)) for name in READS}
+    whole = {name: tables.whole(name, WHOLE.get(name)) for name in READS}
     contents = gather_contents(
         given,
         whole,
         recipe,
+        read_bulk=lambda: tables.whole("images", ["image_key", BULK]),
         backbone=describe_backbone(tables.metadata("wcvp")),
         certificate=json.loads(folder.find("selection", CERTIFICATE) or b"null"),
     )
@@ -125,7 +138,7 @@ def write_release(
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
     files.write("report.html", "report", lambda stream: stream.write(page.encode()))
     _write_descriptions(files, contents, list_downloads(given["harvest"]))
-    lock = render_lock(recipe, tables.whole, list_downloads(given["harvest"]), files.sums)
+    lock = render_lock(recipe, tables.windows, list_downloads(given["harvest"]), files.sums)
     files.write(LOCK, "metadata", lambda stream: stream.write(lock))
     sums = render_sums(files.sums)
     files.write(SUMS, "checksums", lambda stream: stream.write(sums))
@@ -140,11 +153,12 @@ def gather_contents(
     whole: Mapping[str, pa.Table],
     recipe: Recipe,
     *,
+    read_bulk: Callable[[], pa.Table],
     backbone: Backbone | None,
     certificate: dict[str, Any] | None,
 ) -> Contents:
     """Return what the release holds, out of the clean and the whole tables and the servers' certificate."""
-    manifest = join_manifest(given, whole["records"], fetch_times=recipe.release.fetch_times)
+    manifest = join_manifest(given, read_bulk, whole["records"], fetch_times=recipe.release.fetch_times)
     classes = count_classes(given)
     return Contents(
         recipe=publish_recipe(recipe),
@@ -158,11 +172,6 @@ def gather_contents(
         names=count_names(whole["taxa"], classes, VERDICTS, RULES, FLAGGED),
         changes=tell_changes(recipe.release, recipe.name, manifest, list_names(whole["taxa"])),
     )
-
-
-def _without_bulk(table: pa.Table) -> pa.Table:
-    """Return a whole table without what only its clean rows are asked for: two thirds of the images' bytes."""
-    return table.drop_columns(["text_quads"]) if "text_quads" in table.column_names else table
 
 
 def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
@@ -249,10 +258,13 @@ def read_sample(images: pa.Table, manifest: pa.Table, packs: Packs, count: int) 
     """Return what an independent reader read on `count` images drawn by their keys; None where there is no reader."""
     if not count or not has_tesseract():
         return None
-    places = {place["image_key"]: place for place in images.select(PLACE).to_pylist()}
+    drawn = draw_rows(manifest, count, purpose="audit")
+    keys = pa.array([row["image_key"] for row in drawn], pa.string())
+    found = images.select(PLACE).filter(pc.is_in(images["image_key"], keys))
+    places = {place["image_key"]: place for place in found.to_pylist()}
 
     def sheets() -> Iterator[tuple[dict[str, Any], bytes]]:
-        for row in draw_rows(manifest, count, purpose="audit"):
+        for row in drawn:
             place = places[row["image_key"]]
             try:
                 yield row, packs.read(place["pack"], place["offset"], place["size_bytes"])
@@ -301,4 +313,5 @@ STAGE = Stage(
     run=write_release,
     uses=("tables", "blobs", "packs", "folder", "recipe", "progress"),
     files=files_of,
+    columns=CLEAN,
 )

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.faults import Fault
@@ -23,8 +25,16 @@ from naflora_etl.publishing.manifest import accepted_taxa
 from naflora_etl.publishing.tar import LABEL, SampleTar, Span
 from naflora_etl.recipe import ShardsOptions
 
-COLUMNS = ["image_key", "taxon_id", "class_id", "part", "shard", "offset", "length_bytes", "issue"]
+NEEDED = {
+    "split": ("image_key", "class_key", "class_id", "part", "specimen_key", "test_half"),
+    "images": ("image_key", "pack", "offset", "size_bytes", "sha256"),
+}
+"""Columns of what may be millions of rows; the others of `images` take ten times as much memory."""
+MEMORY = "1GB"
+"""What the join of them may hold before it spills."""
+SCHEMA = read_contract("shards").arrow_schema
 ROWS_AT_ONCE = 10_000
+"""Rows that are Python's at a time; of a million a list would take more than all of the tables."""
 
 
 def pack_shards(
@@ -43,15 +53,17 @@ def pack_shards(
     damage is noted, so that another build asks for the image again.
     """
     samples = _join_samples(split, images, taxa)
-    rows: list[tuple[Any, ...]] = []
+    done, made = 0, [SCHEMA.empty_table()]
     for part in _parts(samples, options):
         with ShardWriter(folder, part, options) as shards:
-            for sample in _shuffled(samples, part, options.shuffle_seed):
-                rows.append(_pack_sample(sample, packs, shards))
-                progress(len(rows), samples.num_rows, shards.name)
-    schema = read_contract("shards").arrow_schema
-    columns = [pa.array((row[at] for row in rows), schema.field(name).type) for at, name in enumerate(COLUMNS)]
-    return pa.table(columns, names=COLUMNS).select(schema.names).sort_by("image_key")
+            for some in _shuffled(samples, part, options.shuffle_seed):
+                rows = []
+                for sample in some.to_pylist():
+                    rows.append(_pack_sample(sample, packs, shards))
+                    progress(done + len(rows), samples.num_rows, shards.name)
+                done += len(rows)
+                made.append(pa.Table.from_pylist(rows, SCHEMA))
+    return pa.concat_tables(made).sort_by("image_key")
 
 
 class ShardWriter:
@@ -112,41 +124,41 @@ def _join_samples(split: pa.Table, images: pa.Table, taxa: pa.Table) -> pa.Table
                 t.family, t.genus, t.species, i.pack, i."offset", i.size_bytes, i.sha256
             from split s left join images i using (image_key) left join taxa t on t.taxon_id = s.class_key
             order by s.image_key""",
-        split=split,
-        images=images,
+        memory_limit=MEMORY,
+        **{name: table.select(NEEDED[name]) for name, table in (("split", split), ("images", images))},
         taxa=accepted_taxa(taxa),
     )
 
 
-def _shuffled(samples: pa.Table, part: str, seed: int) -> Iterator[dict[str, Any]]:
+def _shuffled(samples: pa.Table, part: str, seed: int) -> Iterator[pa.Table]:
+    """Yield the samples of a part in the order of a hash of their keys, ROWS_AT_ONCE at a time."""
     whole, _, half = part.partition("-")
-    keys, parts = samples["image_key"].to_pylist(), samples["part"].to_pylist()
+    is_wanted = pc.equal(samples["part"], whole)
     if half:
-        parts = [its_part if its_half == half else None for its_part, its_half
-                 in zip(parts, samples["test_half"].to_pylist(), strict=True)]  # fmt: skip
-    order = [
-        (hashlib.sha256(f"shard|{seed}|{key}".encode()).digest(), number)
-        for number, (key, its_part) in enumerate(zip(keys, parts, strict=True))
-        if its_part == whole
-    ]
-    order.sort()
+        is_wanted = pc.and_(is_wanted, pc.fill_null(pc.equal(samples["test_half"], half), False))
+    numbers = np.flatnonzero(np.asarray(is_wanted))
+    digests = bytearray()
+    for batch in samples.select(["image_key"]).take(pa.array(numbers)).to_batches(max_chunksize=ROWS_AT_ONCE):
+        for key in batch["image_key"].to_pylist():
+            digests += hashlib.sha256(f"shard|{seed}|{key}".encode()).digest()
+    words = np.frombuffer(digests, ">u8").reshape(-1, 4)
+    order = numbers[np.lexsort(words.T[::-1])]  # lexsort goes by its last key first
     for start in range(0, len(order), ROWS_AT_ONCE):
-        yield from samples.take([number for _, number in order[start : start + ROWS_AT_ONCE]]).to_pylist()
+        yield samples.take(pa.array(order[start : start + ROWS_AT_ONCE]))
 
 
-def _pack_sample(sample: dict[str, Any], packs: Packs, shards: ShardWriter) -> tuple[Any, ...]:
-    """Return the sample's row as COLUMNS; of a million rows a tuple is a third of a dict."""
-    about = tuple(sample[name] for name in COLUMNS[:4])
+def _pack_sample(sample: dict[str, Any], packs: Packs, shards: ShardWriter) -> dict[str, Any]:
+    about = {name: sample[name] for name in ("image_key", "taxon_id", "class_id", "part")}
     try:
         jpeg = packs.read(sample["pack"], sample["offset"], sample["size_bytes"])
     except PackDamaged:
         jpeg = b""
     if sha256_of(jpeg) != sample["sha256"]:
         packs.note_damage(sample["pack"], sample["offset"])
-        return *about, None, None, None, "PACK_DAMAGED"
+        return about | {"issue": "PACK_DAMAGED"}
     label = {"key": sample["image_key"]} | {name: sample[name] for name in LABEL}
     shard, span = shards.add(sample["image_key"], jpeg, label)
-    return *about, shard, span.offset, span.length_bytes, None
+    return about | {"shard": shard, "offset": span.offset, "length_bytes": span.length_bytes}
 
 
 STAGE = Stage(
@@ -157,4 +169,5 @@ STAGE = Stage(
     version=2,
     accounts_for="image_key",
     transient=frozenset({"PACK_DAMAGED"}),
+    columns=NEEDED,
 )

@@ -14,6 +14,7 @@ from small_world import SMALL, make_world
 
 from naflora_etl.cli import main
 from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.tables import cut_windows
 from naflora_etl.publishing.bundle import write_tarballs
 from naflora_etl.publishing.checksums import parse_sums
 from naflora_etl.publishing.lock import TABLES, Lock, check_files, check_ready, check_stage, digest_table, read_lock
@@ -97,6 +98,19 @@ def test_when_and_where_from_a_row_came_does_not_count(tmp_path: Path) -> None:
     later = pa.table({"image_key": ["a"], "fetched_at": [2], "pack": ["y.tar"]})
     assert digest_table(table) == digest_table(later)
     assert digest_table(table) != digest_table(pa.table({"image_key": ["b"]}))
+
+
+@pytest.mark.parametrize("sizes", [(7,), (3, 4), (1, 0, 5, 1), (2, 2, 2, 1)], ids=str)
+def test_however_a_table_was_cut_its_windows_are_the_same(sizes: tuple[int, ...]) -> None:
+    keys = iter("abcdefg")
+    pieces = [pa.table({"key": pa.array([next(keys) for _ in range(size)], pa.string())}) for size in sizes]
+    assert [window["key"].to_pylist() for window in cut_windows(pieces, 3)] == [list("abc"), list("def"), ["g"]]
+
+
+def test_of_a_table_without_rows_there_is_one_window() -> None:
+    empty = pa.table({"key": pa.array([], pa.string())})
+    assert [window.num_rows for window in cut_windows([empty, empty], 3)] == [0]
+    assert [window.num_rows for window in cut_windows([empty.slice(0, 0), pa.table({"key": list("abc")})], 3)] == [3]
 
 
 def test_files_with_other_bytes_are_named(lock: Lock) -> None:
