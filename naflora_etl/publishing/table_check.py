@@ -7,6 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from naflora_etl.publishing.manifest import list_datasets, list_specimens
 
 APART = ("specimen_key", "gathering_key", "source_sha256", "sha256")
 """What must never stand in both parts of the split."""
+ROWS_AT_ONCE = 20_000
 
 
 def check_classes(manifest: pa.Table, classes: pa.Table, *, untested: bool = False) -> Iterator[Finding]:
@@ -51,12 +53,13 @@ def check_classes(manifest: pa.Table, classes: pa.Table, *, untested: bool = Fal
 def check_split(manifest: pa.Table) -> Iterator[Finding]:
     """Yield what stands in both parts of the split and must not."""
     for name in APART:
-        rows = manifest.filter(pc.is_valid(manifest[name])).group_by(name).aggregate([("part", "count_distinct")])
+        known = manifest.select([name, "part"]).filter(pc.is_valid(manifest[name]))
+        rows = known.group_by(name).aggregate([("part", "count_distinct")])
         both = rows.filter(pc.greater(rows["part_count_distinct"], 1))[name].to_pylist()
         yield from tell_keys("manifest.parquet", f"{name} that stands in train and in test", both)
     of_the_shard = pc.starts_with(manifest["shard"], "train-")
     elsewhere = pc.not_equal(of_the_shard, pc.equal(manifest["part"], "train"))
-    strays = manifest.filter(elsewhere)["image_key"].to_pylist()
+    strays = manifest["image_key"].filter(elsewhere).to_pylist()
     yield from tell_keys("manifest.parquet", "images whose part is not that of their shard", strays)
 
 
@@ -84,7 +87,8 @@ def check_policy(manifest: pa.Table, recipe: dict[str, Any]) -> Iterator[Finding
     if recipe["images"]["redact"] == "none":
         return
     untold = []
-    for batch in manifest.select(["image_key", "text_quads", "text_boxes", "detector"]).to_batches():
+    wanted = manifest.select(["image_key", "text_quads", "text_boxes", "detector"])
+    for batch in wanted.to_batches(max_chunksize=ROWS_AT_ONCE):
         untold += [row["image_key"] for row in batch.to_pylist() if not _tells_redaction(row)]
     yield from tell_keys("manifest.parquet", "images without the boxes that were covered, or their detector", untold)
 
@@ -103,7 +107,7 @@ def check_train_metadata(body: bytes, manifest: pa.Table, classes: pa.Table) -> 
     if not isinstance(told, dict) or sorted(told) != sorted(TRAIN_KEYS):
         yield Finding(where, f"its keys are not {', '.join(TRAIN_KEYS)}")
         return
-    train = manifest.filter(pc.equal(manifest["part"], "train"))
+    train = manifest.select(["image_id", "class_id"]).filter(pc.equal(manifest["part"], "train"))
     truth = dict(zip(train["image_id"].to_pylist(), train["class_id"].to_pylist(), strict=True))
     labels = {item["image_id"]: item["category_id"] for item in told["annotations"]}
     images = [item["image_id"] for item in told["images"]]
@@ -118,7 +122,7 @@ def check_train_metadata(body: bytes, manifest: pa.Table, classes: pa.Table) -> 
 
 def check_test_files(metadata: bytes, submission: bytes, manifest: pa.Table) -> Iterator[Finding]:
     """Yield where the test metadata or the sample submission differ from the manifest, or give labels away."""
-    test = manifest.filter(pc.equal(manifest["part"], "test"))["image_id"].to_pylist()
+    test = manifest["image_id"].filter(pc.equal(manifest["part"], "test")).to_pylist()
     told = json.loads(metadata)
     if [str(item["image_id"]) for item in told] != test:
         yield Finding("test_metadata.json", f"it does not list the manifest's {len(test)} test images")
@@ -131,7 +135,9 @@ def check_test_files(metadata: bytes, submission: bytes, manifest: pa.Table) -> 
 
 def check_attribution(body: bytes, manifest: pa.Table) -> Iterator[Finding]:
     """Yield where attribution.csv does not name every image and its licence as the manifest does."""
-    rows = [(row["image_key"], row["license"]) for row in csv.DictReader(io.StringIO(body.decode()))]
-    truth = list(zip(manifest["image_key"].to_pylist(), manifest["license"].to_pylist(), strict=True))
-    if rows != truth:
+    rows = csv.DictReader(io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", newline=""))
+    told = ((row["image_key"], row["license"]) for row in rows)
+    batches = manifest.select(["image_key", "license"]).to_batches(max_chunksize=ROWS_AT_ONCE)
+    truth = ((row["image_key"], row["license"]) for batch in batches for row in batch.to_pylist())
+    if not all(ours == theirs for ours, theirs in zip_longest(told, truth)):
         yield Finding("attribution.csv", "its images or their licences are not those of the manifest")

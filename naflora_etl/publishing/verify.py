@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -84,13 +85,16 @@ class Inspection:
         for name in TABLES:
             yield from self._read_table(name, tables)
         manifests = yield from self._read_manifests(tables)
+        placed = {folder: Placed(manifest) for folder, manifest in manifests.items()}
         for name in sorted(self.parcel.sizes):
             if name != SUMS:
-                yield from self._check_file(name, manifests.get(name.rpartition("/")[0]))
+                yield from self._check_file(name, placed.get(name.rpartition("/")[0]))
         if "manifest" in tables and "classes" in tables:
             yield from check_classes(tables["manifest"], tables["classes"], untested=self._keeps_untested_classes())
             yield from check_split(tables["manifest"])
             yield from check_derived_tables(tables)
+            for name in set(tables) - {"manifest", "classes"}:
+                del tables[name]  # what follows needs the room: a million images' JSON takes a gigabyte to read
             yield from self._check_documents(tables["manifest"], tables["classes"])
 
     def _keeps_untested_classes(self) -> bool:
@@ -148,12 +152,12 @@ class Inspection:
                 yield from check_copies(f"{folder}/{MANIFEST}", found[folder], found[""])
         return found
 
-    def _check_file(self, name: str, manifest: pa.Table | None) -> Iterator[Finding]:
+    def _check_file(self, name: str, placed: Placed | None) -> Iterator[Finding]:
         self.note = name
         with self.parcel.open(name) as stream:
-            if name.endswith(".tar") and manifest is not None:
+            if name.endswith(".tar") and placed is not None:
                 counted = Counted(stream, self._tell)
-                yield from check_shard(name, counted, _rows_of(manifest, name.rpartition("/")[2]))
+                yield from check_shard(name, counted, placed.rows_of(name.rpartition("/")[2]))
                 found = counted.digest.hexdigest()
             else:
                 found = sum_stream(stream, self._tell).sha256
@@ -161,7 +165,7 @@ class Inspection:
             yield Finding(name, f"its bytes are not those that {SUMS} promises", TAKE_ANEW)
 
     def _check_documents(self, manifest: pa.Table, classes: pa.Table) -> Iterator[Finding]:
-        shards = set(manifest["shard"].to_pylist())
+        shards = set(pc.unique(manifest["shard"]).to_pylist())
         yield from tell_keys("manifest.parquet", "shards that are missing", shards - set(self.parcel.sizes), TAKE_ANEW)
         checks: dict[tuple[str, ...], Callable[..., Iterator[Finding]]] = {
             ("recipe.json",): lambda body: _check_recipe(manifest, classes, json.loads(body)),
@@ -192,6 +196,22 @@ def _check_recipe(manifest: pa.Table, classes: pa.Table, recipe: dict[str, Any])
     yield from check_minima(classes, recipe)
 
 
-def _rows_of(manifest: pa.Table, shard: str) -> dict[str, dict[str, Any]]:
-    rows = manifest.select(SHARD_COLUMNS).filter(pc.equal(manifest["shard"], shard))
-    return {row["image_key"]: row for row in rows.to_pylist()}
+class Placed:
+    """A manifest's rows by their shard, found without a search of all rows for each shard."""
+
+    def __init__(self, manifest: pa.Table) -> None:
+        self.rows = manifest.select(SHARD_COLUMNS)
+        coded = manifest["shard"].combine_chunks().dictionary_encode()
+        codes = coded.indices.to_numpy(zero_copy_only=False)
+        self.order = np.argsort(codes, kind="stable")
+        self.ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))
+        self.codes = {shard: code for code, shard in enumerate(coded.dictionary.to_pylist())}
+
+    def rows_of(self, shard: str) -> dict[str, dict[str, Any]]:
+        """Return the rows of a shard by image_key; none of one that the manifest does not name."""
+        code = self.codes.get(shard)
+        if code is None:
+            return {}
+        start = self.ends[code - 1] if code else 0
+        rows = self.rows.take(pa.array(self.order[start : self.ends[code]]))
+        return {row["image_key"]: row for row in rows.to_pylist()}
