@@ -1,10 +1,12 @@
-"""Time the choice of servers at full size: python benchmarks/servers.py [frontier | servers | stay] [--seed 1].
+"""Time the choice of servers at full size: python benchmarks/servers.py [frontier | servers | stay | few] [--seed 1].
 
 The instance is drawn, not real, in the shape of what is known of NAFlora: 17,000 species with a long-tailed number of
 images, 100 hosts, half a million counts; the fifteen largest hosts are as unequal as the published download list
 (../shared/data/naflora/download_hosts_counts.tsv when it is there), and each host has regions of its own flora.
 `frontier`: all numbers of servers up to 60. `servers`: fifteen, and how near the proof comes. `stay`: harvest after
 harvest with 1 % of the images gone and 3 % new, how many of fifteen servers change, with and without prefer_hosts.
+`few`: thirty hosts in teams that cover a species only together, pure and amid other images, or all alike, or natural:
+whether every number of servers is proven, and in what time.
 """
 
 from __future__ import annotations
@@ -63,6 +65,33 @@ def as_counts(matrix: np.ndarray) -> pa.Table:
     })
 
 
+def in_teams(rng: np.random.Generator, together: int, noise: float) -> np.ndarray:
+    """Return 2,500 species on thirty hosts in teams: ten images spread over one team, and on average `noise` a host."""
+    matrix = rng.poisson(noise * rng.lognormal(0, 1.5, (2500, 30)) / np.exp(1.5**2 / 2))
+    teams = rng.permutation(30).reshape(-1, together)
+    part = np.full(together, 10 // together)
+    part[: 10 % together] += 1
+    np.add.at(matrix, (np.arange(2500)[:, None], teams[rng.integers(0, len(teams), 2500)]), part)
+    return matrix
+
+
+def few(seed: int, seconds: float, say) -> None:  # type: ignore[no-untyped-def]
+    """Print for each kind of instance of thirty hosts how many numbers of servers are proven, and the time."""
+    rng = np.random.default_rng(seed)
+    flat = rng.integers(0, 4, (3000, 30)) * (rng.random((3000, 30)) < 0.25)
+    kinds = {f"teams of {n}, {noise:g} others a host": in_teams(rng, n, noise) for n in (2, 3) for noise in (0, 0.5)}
+    kinds |= {"all alike": flat, "natural": make_matrix(species=5000, hosts=30, cells=30_000, seed=seed)}
+    for kind, matrix in kinds.items():
+        start, cpu = time.perf_counter(), time.process_time()
+        choice = choose_servers(as_counts(matrix), Wish(servers="frontier"), Effort(seconds=seconds))
+        proven = sum(step.is_proven for step in choice.frontier)
+        say(
+            f"{kind}: {choice.reachable_species} species reachable, {proven} of {len(choice.frontier)} proven by "
+            f"{choice.by}; {time.perf_counter() - start:.1f} s, {time.process_time() - cpu:.1f} CPU s\n"
+        )
+    say(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB\n")
+
+
 def stay(matrix: np.ndarray, seed: int, harvests: int, say) -> None:  # type: ignore[no-untyped-def]
     """Print how many servers change from harvest to harvest, freely and with the earlier ones preferred."""
     rng = np.random.default_rng(seed)
@@ -84,12 +113,15 @@ def stay(matrix: np.ndarray, seed: int, harvests: int, say) -> None:  # type: ig
 def main() -> None:
     """Make the instance, choose, and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("what", nargs="?", choices=("frontier", "servers", "stay"), default="frontier")
+    parser.add_argument("what", nargs="?", choices=("frontier", "servers", "stay", "few"), default="frontier")
     for name, value in (("species", 17_000), ("hosts", 100), ("cells", 500_000), ("seed", 1), ("harvests", 10)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--seconds", type=float, help="time for search and proof: 22, or 150 with `servers`")
+    parser.add_argument("--seconds", type=float, help="time for search and proof: 22; 150 with `servers`; 600 with `few`")
     asked = parser.parse_args()
     say = sys.stdout.write
+    if asked.what == "few":
+        few(asked.seed, asked.seconds or 600.0, say)
+        return
     matrix = make_matrix(species=asked.species, hosts=asked.hosts, cells=asked.cells, seed=asked.seed)
     if asked.what == "stay":
         stay(matrix, asked.seed, asked.harvests, say)

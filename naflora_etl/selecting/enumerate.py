@@ -2,47 +2,142 @@
 
 from __future__ import annotations
 
-import math
+import os
 import time
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from naflora_etl.selecting.coverage import BLOCK_CELLS, Coverage
+from naflora_etl.selecting.inner_sets import Bools, InnerSets, weigh_inner_sets
 from naflora_etl.selecting.keys import Integers
+from naflora_etl.selecting.search import swap_one
 
 Hosts = frozenset[int]
-QUICK, AT_MOST = 2e10, 1e12
-"""Sets x species that are weighed without further ado, and at most; 1e10 take about a second."""
+AT_MOST = 8e12
+"""Sets x species that are weighed; 1e12 take about ten seconds on two cores."""
 MOST_HOSTS = 30
-LOW = 15
-"""Hosts whose sets are weighed all at once, fewer where species are many."""
-LOW_CELLS = 6.4e7
+MOST_STEPS = 2e7
+"""Species x threshold up to which the tables stay small."""
+INNER, AT_ONCE = 15, 7
+"""Hosts whose sets are weighed all at once, and hosts of the others whose sets share a pass."""
+TIE_CELLS = 20_000_000
+"""Sets x species up to which ties are settled one by one: 8,000 sets of 2,500 species; of more the first, and swaps."""
+MOST_THREADS = 4
+FEW = 8
+"""Passes after which it can be told how long the others will take."""
 
 
 def cells_of(coverage: Coverage) -> float:
-    """Return sets x species: the work of weighing every set."""
-    count = len(coverage.hosts)
-    return float(max(1, coverage.reachable_species)) * 2.0**count if count <= MOST_HOSTS else float("inf")
+    """Return sets x species: the work of weighing every set; infinite where it is out of reach."""
+    count, species = len(coverage.hosts), max(1, coverage.reachable_species)
+    return species * 2.0**count if count <= MOST_HOSTS and species * coverage.threshold <= MOST_STEPS else float("inf")
 
 
 @dataclass
 class _Best:
-    """The most species that a set of each size covers, and the sets that do, as bits."""
+    """The most species that a set of each size covers, and the sets that do, as bits; of very many ties the first."""
 
     species: Integers
+    most_ties: int
     sets: dict[int, list[Integers]] = field(default_factory=dict)
+    ties: dict[int, int] = field(default_factory=dict)
 
     def take(self, size: int, species: int, sets: Integers) -> None:
         if species > self.species[size]:
-            self.species[size], self.sets[size] = species, []
+            self.species[size], self.sets[size], self.ties[size] = species, [], 0
         # sets that cover nothing are no better or worse than any other: the first names will do
         if species == 0:
             self.sets[size] = [sets[:0]]
-        elif species == self.species[size]:
+        else:
             self.sets[size].append(sets)
+            self.ties[size] += len(sets)
+
+    def is_open(self, size: int, species: int) -> bool:
+        """Return whether a set with so many species is of use."""
+        return species > self.species[size] or (species == self.species[size] and not self.is_full(size))
+
+    def is_full(self, size: int) -> bool:
+        """Return whether there are more ties than are settled one by one."""
+        return self.ties.get(size, 0) >= self.most_ties
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """What sets cover: the inner sets, by size, with each of some other sets (columns)."""
+
+    covered: Integers
+    starts: Integers
+    """Where the inner sets of each size start."""
+    inner_bits: Integers
+    bits: Integers
+    size: Integers
+
+    def tell(self, best: _Best, wanted: Bools) -> None:
+        """Let `best` take the sets that are as good as the best of their size, or better."""
+        for within, (start, end) in enumerate(pairwise([*self.starts.tolist(), len(self.covered)])):
+            part, sizes = self.covered[start:end], self.size + within
+            most = part.max(axis=0)
+            for column in np.flatnonzero(wanted[sizes] & (most >= best.species[sizes])).tolist():
+                if best.is_open(int(sizes[column]), int(most[column])):
+                    found = self.inner_bits[start:end][part[:, column] == most[column]]
+                    best.take(int(sizes[column]), int(most[column]), found | self.bits[column])
+
+
+class _Sets:
+    """The free hosts in three parts: the inner ones, those whose sets share a pass, and the outer ones."""
+
+    def __init__(self, coverage: Coverage, fixed: Hosts) -> None:
+        self.needed = np.maximum(coverage.threshold - coverage.total_of(fixed), 0)
+        free = np.array(sorted(set(range(len(coverage.hosts))) - fixed), dtype=np.int64)
+        images = np.minimum(coverage.images, coverage.threshold).astype(np.int64)
+        # few terms are needed where few of the inner hosts have a species
+        free = free[np.argsort(np.count_nonzero(images[:, free], axis=0), kind="stable")]
+        inner = min(INNER, (len(free) + 1) // 2)
+        self.inner, rest = free[:inner], free[inner:]
+        self.shared, self.outer = rest[:AT_ONCE], rest[AT_ONCE:]
+        patterns, pattern = np.unique(images[:, self.inner], axis=0, return_inverse=True)
+        self.table: InnerSets = weigh_inner_sets(patterns, coverage.threshold)
+        self.first_step = pattern.reshape(-1) * self.table.step_of.shape[1]
+        self.images, self.fixed = images, fixed
+        self.shared_totals, self.shared_bits = self._totals(self.shared)
+        sizes = np.bitwise_count(np.arange(1 << inner)).astype(np.int64)
+        self.by_size = np.argsort(sizes, kind="stable")
+        self.starts = np.searchsorted(sizes[self.by_size], np.arange(inner + 1))
+        self.inner_bits = self._totals(self.inner)[1][self.by_size]
+
+    def _totals(self, hosts: Integers) -> tuple[Integers, Integers]:
+        """Return for every set of some hosts the images (species x sets), and the set as bits."""
+        total, bits = np.zeros((len(self.images), 1), dtype=np.int64), np.zeros(1, dtype=np.int64)
+        for host in hosts.tolist():
+            bits = np.concatenate([bits, bits | (1 << host)])
+            if hosts is not self.inner:
+                total = np.concatenate([total, total + self.images[:, [host]]], axis=1)
+        return total, bits
+
+    def outer_sets(self) -> Iterator[Hosts]:
+        """Yield the sets of the outer hosts, the largest first."""
+        sets = range(1 << len(self.outer))
+        for bits in sorted(sets, key=lambda bits: -bits.bit_count()):
+            yield frozenset(host for place, host in enumerate(self.outer.tolist()) if bits >> place & 1)
+
+    def weigh(self, outer: Hosts, wanted: Bools) -> _Weighed:
+        """Return what the inner sets cover with `outer`, and with each shared set that can come to a wanted size."""
+        size = len(self.fixed) + len(outer) + np.bitwise_count(self.shared_bits).astype(np.int64)
+        columns = np.flatnonzero([wanted[low : low + len(self.starts)].any() for low in size.tolist()])
+        bits = self.shared_bits[columns] | sum(1 << host for host in self.fixed | outer)
+        lacking = self.needed - self.images[:, sorted(outer)].sum(axis=1)
+        need = np.maximum(lacking[:, None] - self.shared_totals[:, columns], 0)
+        step = self.table.step_of.reshape(-1)[self.first_step[:, None] + need].astype(np.int64)
+        width = len(columns)
+        at = (step * width + np.arange(width)).reshape(-1)
+        species = np.bincount(at, minlength=self.table.steps * width).reshape(-1, width)
+        covered = self.table.covered(species).take(self.by_size, axis=0)
+        return _Weighed(covered, self.starts, self.inner_bits, bits, size[columns])
 
 
 def best_of_all(
@@ -50,77 +145,40 @@ def best_of_all(
 ) -> dict[int, Hosts]:
     """Return the best set of each of `sizes` that holds `fixed`, by Coverage.score_of, from all sets there are.
 
-    The sets of the first hosts are weighed all at once, species by species, for each set of the others; such a set is
-    left out when even the first hosts' best, species by species, would not make it the best of its size. Nothing comes
-    back when the time is up: half of the sets prove nothing.
+    The free hosts fall into two halves. For each set of the one, the species that every set of the other covers with
+    it are counted at once (InnerSets). Nothing comes back when the time is up, or clearly will be: half of the sets
+    prove nothing.
     """
-    count, threshold = len(coverage.hosts), coverage.threshold
-    # hosts that cover much are in the outer sets, so that the poor ones among those are left out early
-    order = sorted(range(count), key=lambda host: coverage.potential_of(coverage.by_host[host].astype(np.int64)))
-    at_once = max(1, min(LOW, count, int(math.log2(LOW_CELLS / max(1, coverage.reachable_species)))))
-    low_hosts, high_hosts = order[:at_once], order[at_once:]
-    low, low_sets, starts = _low_totals(coverage, low_hosts)
-    reach = np.stack([low[:, a:b].max(axis=1) for a, b in zip(starts, [*starts[1:], low.shape[1]], strict=True)])
-    high, high_sets = _totals(coverage, high_hosts)
-    by_size = np.argsort([-int(members).bit_count() for members in high_sets.tolist()], kind="stable")
-    must, wanted = sum(1 << host for host in fixed), np.isin(np.arange(count + 1), list(sizes))
-    best = _Best(np.full(count + 1, -1))
-    allowed = {bits: (low_sets & bits) == bits for bits in {must & ~int(members) for members in high_sets.tolist()}}
-    for place in by_size.tolist():
-        members = int(high_sets[place])
-        needed = np.clip(threshold - high[:, place].astype(np.int64), 0, threshold)
-        within = members.bit_count() + np.arange(len(starts))
-        promise = np.count_nonzero(reach >= needed, axis=1)
-        worth = wanted[within] & (promise >= best.species[within])
-        if not worth.any():
-            continue
-        if time.monotonic() > until:
+    parts = _Sets(coverage, fixed)
+    wanted = np.isin(np.arange(len(coverage.hosts) + 1), list(sizes))
+    best = _Best(np.full(len(coverage.hosts) + 1, -1), max(1000, TIE_CELLS // max(1, coverage.reachable_species)))
+    start = time.monotonic()
+    for done, weighed in enumerate(_side_by_side(lambda outer: parts.weigh(outer, wanted), parts.outer_sets())):
+        spent = time.monotonic() - start
+        if start + spent > until or (done > FEW and start + spent / done * (1 << len(parts.outer)) > until + spent):
             return {}
-        species = _species(low, needed, reach[-1])
-        species[~allowed[must & ~members]] = -2
-        most = np.maximum.reduceat(species, starts)
-        for part in np.flatnonzero(worth & (most >= best.species[within]) & (most >= 0)).tolist():
-            end = starts[part + 1] if part + 1 < len(starts) else len(species)
-            found = np.flatnonzero(species[starts[part] : end] == most[part]) + starts[part]
-            best.take(int(within[part]), int(most[part]), low_sets[found] | members)
-    return {
+        weighed.tell(best, wanted)
+    found = {
         size: _best(coverage, np.concatenate(sets), fixed, size) for size, sets in sorted(best.sets.items()) if size
     }
+    return {size: swap_one(coverage, hosts, fixed) if best.is_full(size) else hosts for size, hosts in found.items()}
 
 
-def _species(low: NDArray[np.uint8], needed: Integers, reach: NDArray[np.uint8]) -> Integers:
-    """Return for each low set how many species have all they need."""
-    covered = np.full(low.shape[1], np.count_nonzero(needed == 0), dtype=np.int64)
-    count, met = np.zeros(low.shape[1], dtype=np.uint8), np.empty(low.shape[1], dtype=np.bool_)
-    open_species = np.flatnonzero((needed > 0) & (needed <= reach))
-    for turn, species in enumerate(open_species.tolist(), start=1):
-        np.greater_equal(low[species], needed[species].astype(low.dtype), out=met)
-        np.add(count, met.view(np.uint8), out=count)
-        if turn % 255 == 0 or turn == len(open_species):
-            covered += count
-            count[:] = 0
-    return covered
-
-
-def _low_totals(coverage: Coverage, hosts: list[int]) -> tuple[NDArray[np.uint8], Integers, list[int]]:
-    """Return species x sets, the smallest sets first: images up to the threshold; the sets; where each size starts."""
-    total, sets = _totals(coverage, hosts)
-    sizes = np.array([int(members).bit_count() for members in sets.tolist()])
-    order = np.argsort(sizes, kind="stable")
-    starts = np.searchsorted(sizes[order], np.arange(len(hosts) + 1)).tolist()
-    return np.ascontiguousarray(total[:, order]), sets[order], starts
-
-
-def _totals(coverage: Coverage, hosts: list[int]) -> tuple[NDArray[np.uint8], Integers]:
-    """Return for every set of some hosts the images of each species, up to the threshold, and the set as bits."""
-    kind = np.uint8 if coverage.threshold < 128 else np.int64
-    total = np.zeros((coverage.reachable_species, 1), dtype=kind)
-    sets = np.zeros(1, dtype=np.int64)
-    for host in hosts:
-        images = np.minimum(coverage.by_host[host], coverage.threshold).astype(kind)[:, None]
-        total = np.concatenate([total, np.minimum(total + images, coverage.threshold).astype(kind)], axis=1)
-        sets = np.concatenate([sets, sets | (1 << host)])
-    return total, sets
+def _side_by_side(weigh: Callable[[Hosts], _Weighed], outer_sets: Iterable[Hosts]) -> Iterator[_Weighed]:
+    """Yield what `weigh` makes of each set, in order, a few at a time: numpy lets threads work side by side."""
+    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    waiting: deque[Future[_Weighed]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for outer in outer_sets:
+                waiting.append(pool.submit(weigh, outer))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
 
 
 def _best(coverage: Coverage, sets: Integers, fixed: Hosts, size: int) -> Hosts:
@@ -139,7 +197,7 @@ def _best(coverage: Coverage, sets: Integers, fixed: Hosts, size: int) -> Hosts:
     if coverage.costs.any():
         return max((_hosts(row) for row in bits), key=coverage.score_of)
     # of two sets that one has the first names that holds the first host in which they differ
-    return _hosts(bits[np.lexsort(-bits.T[::-1])[0]])
+    return _hosts(bits[np.argmax(bits @ (1 << np.arange(bits.shape[1])[::-1]))])
 
 
 def _hosts(bits: Integers) -> Hosts:

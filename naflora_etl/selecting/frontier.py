@@ -10,12 +10,12 @@ from itertools import pairwise
 import numpy as np
 
 from naflora_etl.selecting.coverage import Coverage
-from naflora_etl.selecting.enumerate import AT_MOST, QUICK, best_of_all, cells_of
+from naflora_etl.selecting.enumerate import AT_MOST, best_of_all, cells_of
 from naflora_etl.selecting.keys import Integers
 from naflora_etl.selecting.search import Hosts, add_one, search_sets, swap_one
 
-SHARE_OF_TREE = 0.3
-"""Share of the time that goes to branch and bound where what it leaves open can be settled by weighing every set."""
+SHARE_OF_SETS = 0.9
+"""Share of the time in which all sets must be weighed, where they are few enough; search and bounds get the rest."""
 FIRST_ROUNDS, LIGHT_ROUNDS, STRIDE = 40, 8, 8
 """Rounds of rows for every eighth number of servers, which come first, and for the others, which their rows serve."""
 
@@ -59,8 +59,10 @@ def find_frontier(
     """
     start = time.monotonic()
     until = start + effort.seconds
-    if cells_of(coverage) <= QUICK and (known := _enumerated(coverage, fixed, most, enough, start, until)):
-        return known
+    if cells_of(coverage) <= AT_MOST:
+        known = _enumerated(coverage, fixed, most, enough, start, start + effort.seconds * SHARE_OF_SETS)
+        if known is not None:
+            return known
     sets: dict[int, Hosts] = {}
     for hosts in search_sets(coverage, most, fixed):
         sets[len(hosts)] = hosts
@@ -68,10 +70,7 @@ def find_frontier(
             break
     bounds = np.full(len(coverage.hosts) + 1, coverage.reachable_species, dtype=np.int64)
     frontier = Frontier(sets, bounds, by="branch and bound")
-    is_last = cells_of(coverage) > AT_MOST
-    _bound(coverage, fixed, frontier, asked, effort, until if is_last else start + effort.seconds * SHARE_OF_TREE)
-    if not is_last:
-        _close(coverage, fixed, frontier, until)
+    _bound(coverage, fixed, frontier, asked, effort, until)
     frontier.seconds = time.monotonic() - start
     return frontier
 
@@ -90,15 +89,6 @@ def _enumerated(
         reached = next((size for size in sorted(sets) if bounds[size] >= enough), most)
         sets = {size: hosts for size, hosts in sets.items() if size <= reached}
     return Frontier(sets, bounds, time.monotonic() - start, "enumeration")
-
-
-def _close(coverage: Coverage, fixed: Hosts, frontier: Frontier, until: float) -> None:
-    """Weigh every set of the sizes that branch and bound left open: where all hosts are alike, no bound helps."""
-    still_open = [size for size in frontier.sets if _gap(coverage, frontier, size) > 0]
-    for size, hosts in best_of_all(coverage, fixed, still_open, until).items() if still_open else ():
-        frontier.sets[size] = hosts
-        frontier.bounds[size] = coverage.species_of(coverage.total_of(hosts))
-        frontier.by = "branch and bound, and enumeration"
 
 
 def _bound(

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from naflora_etl.selecting import enumerate as enumeration
-from naflora_etl.selecting import frontier
+from naflora_etl.selecting import frontier, inner_sets
 from naflora_etl.selecting.coverage import Coverage
 from naflora_etl.selecting.cuts import CoverRows
 from naflora_etl.selecting.enumerate import best_of_all
@@ -68,7 +68,6 @@ MAKERS = {
 @pytest.fixture
 def only_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be settled by weighing every set."""
-    monkeypatch.setattr(frontier, "QUICK", 0)
     monkeypatch.setattr(frontier, "AT_MOST", 0)
 
 
@@ -83,7 +82,8 @@ def test_every_set_is_weighed(
     make: Callable[..., Matrix], threshold: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best of each size, ties by images, cost and names included, is what trying one set after another finds."""
-    monkeypatch.setattr(enumeration, "LOW", 3)
+    monkeypatch.setattr(enumeration, "INNER", 3)
+    monkeypatch.setattr(enumeration, "AT_ONCE", 2)
     for seed in range(4):
         rng = np.random.default_rng(seed)
         costs = rng.choice([0, 500], 7) if seed % 2 else None
@@ -91,6 +91,41 @@ def test_every_set_is_weighed(
         fixed = frozenset({int(rng.integers(7))}) if seed > 1 else frozenset()
         found = best_of_all(coverage, fixed, range(8))
         assert found == {size: best_by_trying(coverage, fixed, size) for size in range(max(1, len(fixed)), 8)}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("dense", [0, 3, 10**6], ids="dense from {} terms".format)
+def test_every_set_of_the_inner_hosts_is_counted(
+    make: Callable[..., Matrix], dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By terms, or set by set where terms are many, and in blocks: as plain sums count it."""
+    monkeypatch.setattr(inner_sets, "DENSE", dense)
+    monkeypatch.setattr(inner_sets, "TERMS_AT_ONCE", 5)
+    monkeypatch.setattr(inner_sets, "SETS_AT_ONCE", 8)
+    for threshold in (3, 7, 40):
+        rng = np.random.default_rng(threshold)
+        patterns = np.minimum(make(rng, 15, 6, threshold), threshold)
+        needs = rng.integers(0, threshold + 1, (15, 4))
+        table = inner_sets.weigh_inner_sets(patterns, threshold)
+        step = table.step_of[np.arange(15)[:, None], needs]
+        species = np.stack([np.bincount(column, minlength=table.steps) for column in step.T], axis=1)
+        sums = np.array([patterns[:, [h for h in range(6) if bits >> h & 1]].sum(axis=1) for bits in range(64)])
+        assert (table.covered(species) == (sums[:, :, None] >= needs).sum(axis=1)).all()
+
+
+def test_of_ties_beyond_number_the_species_are_right_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enumeration, "TIE_CELLS", 0)
+    coverage = coverage_of(np.full((3, 14), 5), 10)
+    found = best_of_all(coverage, frozenset({13}), range(15))
+    assert {size: coverage.species_of(coverage.total_of(hosts)) for size, hosts in found.items()} == {
+        1: 0, **dict.fromkeys(range(2, 15), 3)
+    }  # fmt: skip
+    assert all(13 in hosts and len(hosts) == size for size, hosts in found.items())
+
+
+def test_every_set_is_weighed_in_time_or_not_at_all() -> None:
+    coverage = coverage_of(scattered(np.random.default_rng(1), 30, 24, 10), 10)
+    assert best_of_all(coverage, frozenset(), range(25), until=0.0) == {}
 
 
 @pytest.mark.usefixtures("only_trees")
