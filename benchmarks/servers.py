@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=("frontier", "servers", "stay", "few"), default="frontier")
     for name, value in (("species", 17_000), ("hosts", 100), ("cells", 500_000), ("seed", 1), ("harvests", 10)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--seconds", type=float, help="time for search and proof: 22; 150 with `servers`; 600 with `few`")
+    parser.add_argument("--seconds", type=float, help="for search and proof: 22; 150 with `servers`, 600 with `few`")
     asked = parser.parse_args()
     say = sys.stdout.write
     if asked.what == "few":
