@@ -22,6 +22,7 @@ def reharvest(
     recipe: str = "recipes/demo.toml",
     work: str | None = None,
     slice_workers: Annotated[int, Field(ge=1)] = 1,
+    accept_losses: bool = False,
 ) -> State[Any]:
     """Bring a built workspace up to date: only what may have changed is asked for, no image is fetched twice.
 
@@ -32,6 +33,7 @@ def reharvest(
         recipe: The recipe, a .toml file.
         work: Data folder, a path or an fsspec URL; work/<recipe's name> when left out.
         slice_workers: Slices of a stage at a time. One slice keeps all cores of a machine busy by itself.
+        accept_losses: Let images go though a source lists far fewer of them, and their records still answer.
     """
     from naflora_etl.renewing.page import describe_outcome, keep_page, render_page
     from naflora_etl.renewing.run import reharvest as bring_up_to_date
@@ -40,11 +42,11 @@ def reharvest(
     try:
         with at_work(recipe, work) as (ready, workspace):
 
-            def build(anew: Recipe) -> list[Receipt]:
-                receipts.extend(build_with_tasks(anew, workspace, slice_workers=slice_workers, key=NAME))
+            def build(recipe: Recipe, until: str | None) -> list[Receipt]:
+                receipts[:] = build_with_tasks(recipe, workspace, until=until, slice_workers=slice_workers, key=NAME)
                 return receipts
 
-            outcome = bring_up_to_date(ready, workspace, build=build)
+            outcome = bring_up_to_date(ready, workspace, build=build, accept_losses=accept_losses)
             keep_page(outcome, ready.release.title, workspace)
             text = render_page(outcome, ready.release.title)
             if receipts:

@@ -20,23 +20,31 @@ if TYPE_CHECKING:
 @recipe_argument
 @work_option
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="File to write the page (Markdown) into.")
+@click.option("--accept-losses", is_flag=True, help="Let images go though a source lists far fewer of them.")
 @json_option
-def reharvest(recipe: Path, work: str | None, page: Path | None, as_json: bool) -> None:
+def reharvest(recipe: Path, work: str | None, page: Path | None, accept_losses: bool, as_json: bool) -> None:
     """Ask the aggregators what is new, and rebuild what it changes.
 
     Only what may have changed is asked for again, and no image that is here is fetched again. Tells which images were
-    added, changed, moved to another taxon or withdrawn. Where nothing is new, nothing is done.
+    added, changed, moved to another taxon or withdrawn. Where nothing is new, nothing is done. A source that suddenly
+    lists far fewer images, while their records answer by key, keeps what it sent before (`reharvest.most_lost`).
     """
     from naflora_etl.pipeline import build_recipe
     from naflora_etl.renewing.page import describe_outcome, keep_page, outcome_values, render_page
     from naflora_etl.renewing.run import reharvest as bring_up_to_date
 
     with at_work(recipe, work) as (ready, workspace), watching(quiet=as_json):
+        told: set[str] = set()
 
-        def build(anew: Recipe) -> list[Receipt]:
-            return build_recipe(anew, workspace, tell=say_nothing if as_json else tell)
+        def tell_once(receipt: Receipt, unchanged: bool) -> None:
+            if not (unchanged and receipt.stage in told):
+                tell(receipt, unchanged)
+            told.add(receipt.stage)
 
-        outcome = bring_up_to_date(ready, workspace, build=build)
+        def build(recipe: Recipe, until: str | None) -> list[Receipt]:
+            return build_recipe(recipe, workspace, until=until, tell=say_nothing if as_json else tell_once)
+
+        outcome = bring_up_to_date(ready, workspace, build=build, accept_losses=accept_losses)
         place = keep_page(outcome, ready.release.title, workspace)
     if page is not None:
         page.write_text(render_page(outcome, ready.release.title), encoding="utf-8")

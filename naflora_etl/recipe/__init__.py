@@ -11,6 +11,7 @@ from naflora_etl.recipe.manners import HostPolicy, HttpOptions
 from naflora_etl.recipe.naming import ChecklistOptions, TaxaOptions, WcvpOptions
 from naflora_etl.recipe.publishing import ReleaseOptions, ShardsOptions
 from naflora_etl.recipe.reading import Recipe, RecipeError, make_recipe, read_recipe, read_toml, tell_faults
+from naflora_etl.recipe.renewing import ReharvestOptions
 from naflora_etl.recipe.sandboxing import SandboxOptions
 from naflora_etl.recipe.section import Count, Section, Share
 
@@ -24,6 +25,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "RecordsOptions",
+    "ReharvestOptions",
     "ReleaseOptions",
     "SandboxOptions",
     "Section",

@@ -21,6 +21,7 @@ from naflora_etl.recipe.imaging import ImagesOptions
 from naflora_etl.recipe.manners import HttpOptions
 from naflora_etl.recipe.naming import ChecklistOptions, TaxaOptions, WcvpOptions
 from naflora_etl.recipe.publishing import ReleaseOptions, ShardsOptions
+from naflora_etl.recipe.renewing import ReharvestOptions
 from naflora_etl.recipe.sandboxing import SandboxOptions
 from naflora_etl.recipe.section import Section
 
@@ -38,6 +39,7 @@ class Recipe(Section):
     split: SplitOptions = SplitOptions()
     shards: ShardsOptions = ShardsOptions()
     release: ReleaseOptions = ReleaseOptions()
+    reharvest: ReharvestOptions = ReharvestOptions()
     http: HttpOptions = HttpOptions()
     sandbox: SandboxOptions | None = None
     """When present, the recipe runs against the embedded sandbox, which gives checklist, backbone and hosts."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from naflora_etl.recipe.section import Count, Section
+from naflora_etl.recipe.section import Count, Section, Share
 
 
 class SandboxOptions(Section):
@@ -28,7 +28,8 @@ class SandboxOptions(Section):
     """Share of requests for images whose connection is cut, half of them in the middle of the body."""
     dies_after: Annotated[int, Field(ge=0)] = 0
     """When above 0, the steady server cuts every connection from its so many-th picture on, as long as it runs."""
-
+    gbif_lists: Share = 1.0
+    """Share of its records that the GBIF look-alike's search knows; by key all answer, as while an index is rebuilt."""
     download_s: Annotated[float, Field(ge=0)] = 0.0
     """Seconds that the GBIF look-alike takes to prepare a download."""
 

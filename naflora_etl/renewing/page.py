@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.issues import ISSUES
+from naflora_etl.renewing.brake import Held
 from naflora_etl.renewing.change import FACTS, KINDS, Change, count_taxa
 from naflora_etl.renewing.confirmation import Confirmation
 from naflora_etl.renewing.inquiry import News
@@ -27,6 +29,7 @@ def describe_outcome(outcome: Outcome) -> str:
         said = "Nothing new was heard" if silent else "Nothing is new"
         return "\n".join([*lines, f"{said}; nothing was done."])
     counts, change = outcome.change.counts, outcome.change
+    lines += [_tell_held(held) for held in outcome.held]
     if not any(counts.values()):
         lines.append("No fact that we use of any image changed, and none was withdrawn.")
     for kind, count in counts.items():
@@ -60,6 +63,7 @@ def outcome_values(outcome: Outcome) -> dict[str, Any]:
             source: {"missing": told.missing, "asked": told.asked, "gone": told.gone, "alive": told.alive}
             for source, told in outcome.confirmed.items()
         },
+        "held": [asdict(held) for held in outcome.held],
         "images": [_image_values(row, outcome) for row in outcome.change.rows.to_pylist()] if outcome.change else [],
     }
     return values
@@ -123,6 +127,15 @@ def _tell_news(news: News) -> str:
     if not news.taxa:
         return f"{news.source}: nothing new since {news.since} ({asked})."
     return f"{news.source}: something may be new of {len(news.taxa):,} taxa since {news.since} ({asked})."
+
+
+def _tell_held(held: Held) -> str:
+    gone = f"only {held.gone} are gone" if held.gone else "none is gone"
+    return (
+        f"{held.source} does not list {held.lost:,} of its {held.images:,} images any more, but of {held.asked} "
+        f"records asked for by key {gone}: taken for trouble of the source, and all that it sent before is kept. Where "
+        "the loss is meant, `--accept-losses` lets them go."
+    )
 
 
 def _tell_taxa(change: Change, kind: str, names: Mapping[str, str]) -> str:

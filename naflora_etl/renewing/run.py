@@ -1,15 +1,16 @@
 """naflora reharvest: ask what may be new, ask again about that alone, build, and tell what changed.
 
 Before anything is asked again, what was published so far is put aside, so that the next release can tell what of it was
-withdrawn. A run that was killed is gone on with: the same questions, the same label.
+withdrawn. A run that was killed is gone on with: the same questions, the same label. Before anything is chosen anew,
+the brake looks at what each source no longer lists.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,7 @@ from naflora_etl.engine.workspace import Workspace
 from naflora_etl.pipeline import build_recipe
 from naflora_etl.publishing.withdrawn import list_published
 from naflora_etl.recipe import Recipe
+from naflora_etl.renewing.brake import FACTS, Held, find_troubled, keep_before
 from naflora_etl.renewing.change import COLUMNS, Change, compare_records
 from naflora_etl.renewing.confirmation import Confirmation, confirm_missing
 from naflora_etl.renewing.inquiry import Inquiry, News
@@ -33,7 +35,13 @@ from naflora_etl.sources.renewal import Renewal, find_renewal
 from naflora_etl.sources.synonyms import add_names
 
 MANIFEST, RECIPE = "release/manifest.parquet", "release/recipe.json"
-Build = Callable[[Recipe], list[Receipt]]
+
+
+class Build(Protocol):
+    """Build a recipe along its path, up to a stage."""
+
+    def __call__(self, recipe: Recipe, until: str | None) -> list[Receipt]:
+        """Return the receipts."""
 
 
 @dataclass
@@ -46,14 +54,18 @@ class Outcome:
     change: Change | None = None
     """None: nothing was new, and nothing was done."""
     confirmed: dict[str, Confirmation] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    """Sources of which everything is kept as it was, since their loss is not believed."""
     published_before: frozenset[str] = frozenset()
     """Images of earlier releases."""
     names: dict[str, str] = field(default_factory=dict)
     """Names of taxa, by taxon_id."""
 
 
-def reharvest(recipe: Recipe, workspace: Workspace, *, build: Build | None = None) -> Outcome:
-    """Bring a built workspace up to date and return what changed; `build` builds a recipe along its whole path.
+def reharvest(
+    recipe: Recipe, workspace: Workspace, *, build: Build | None = None, accept_losses: bool = False
+) -> Outcome:
+    """Bring a built workspace up to date and return what changed; `accept_losses` lets the brake go.
 
     Raises Fault where nothing was built yet. Where nothing is new, nothing is built or written.
     """
@@ -72,8 +84,13 @@ def reharvest(recipe: Recipe, workspace: Workspace, *, build: Build | None = Non
         renewal = _begin(recipe, workspace, said, supplies, known)
         renewal.write(notes)
     before = read_parquet(io.BytesIO(Blobs(workspace).get(renewal.told["records"])))
-    (build or (lambda anew: build_recipe(anew, workspace)))(recipe)
+    build = build or (lambda recipe, until: build_recipe(recipe, workspace, until=until))
+    if not accept_losses:
+        build(recipe, "records")
+        renewal = _brake(recipe, workspace, renewal, before)
+    build(recipe, None)
     outcome = Outcome(renewal.label, said, [supply.address for supply in supplies])
+    outcome.held = [Held(**held) for held in renewal.told.get("held", ())]
     outcome.change = compare_records(before, receipts.table("records"))
     outcome.names = _names(receipts)
     outcome.published_before = _published_keys(workspace, renewal)
@@ -98,7 +115,7 @@ def _begin(
     """Put aside what the renewal is compared with, and return it."""
     blobs, receipts = Blobs(workspace), Receipts(workspace)
     told = {news.source: news.as_told() for news in said if not news.is_silent}
-    told = ((known.told["sources"] if known else {}) | told)
+    told = (known.told["sources"] if known else {}) | told
     facts = receipts.table("records", COLUMNS)
     published = _published(workspace, recipe, known)
     return Renewal(
@@ -109,6 +126,34 @@ def _begin(
         published=blobs.put(parquet_bytes(published)) if published.num_rows else None,
         told={"sources": told, "records": blobs.put(parquet_bytes(facts))},
     )
+
+
+def _brake(recipe: Recipe, workspace: Workspace, renewal: Renewal, before: pa.Table) -> Renewal:
+    """Return the renewal; where a source's loss is not believed, another that keeps what it sent before.
+
+    What the other sources sent is taken over too, so that nobody is asked twice.
+    """
+    blobs, receipts, notes = Blobs(workspace), Receipts(workspace), Notes(workspace)
+    taxa = clean_rows(receipts.table("taxa"))["taxon_id"].to_pylist()
+    held = find_troubled(
+        before, receipts.table("records", FACTS), taxa, recipe.reharvest.most_lost,
+        lambda missing: confirm_missing(missing, recipe.harvest, HttpClient(recipe.http)),
+    )  # fmt: skip
+    if not held:
+        return renewal
+    names = {one.source for one in held}
+    earlier = read_parquet(io.BytesIO(blobs.get(renewal.before)))
+    kept = keep_before(earlier, receipts.table("harvest"), names)
+    sources = {source: told for source, told in renewal.told["sources"].items() if source not in names}
+    renewal = replace(
+        renewal,
+        label=_label(renewal.base, renewal),
+        ask={},
+        before=blobs.put(parquet_bytes(kept)),
+        told=renewal.told | {"sources": sources, "held": [asdict(one) for one in held]},
+    )
+    renewal.write(notes)
+    return renewal
 
 
 def _label(base: str, known: Renewal | None) -> str:
@@ -158,5 +203,3 @@ def _confirm(before: pa.Table, change: Change, after: pa.Table, recipe: Recipe) 
         return {}
     listed = {source: sorted(ids) for source, ids in missing.items()}
     return confirm_missing(listed, recipe.harvest, HttpClient(recipe.http))
-
-
