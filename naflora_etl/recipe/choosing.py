@@ -38,7 +38,7 @@ class SelectionOptions(Section):
     prefer_within: Share = 0.002
     """Share of the best choice's species that may be given up to keep preferred servers."""
     proof_nodes: Annotated[int, Field(ge=0)] = 100
-    """Branches tried to prove the choice best; nodes, not seconds, so that every machine chooses the same."""
+    """Branches tried to prove the choice, fewer in large tables; not seconds, so that all machines choose the same."""
 
     @model_validator(mode="after")
     def _one_demand(self) -> SelectionOptions:

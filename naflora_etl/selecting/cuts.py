@@ -67,26 +67,32 @@ class CoverRows:
         least, taken = np.ones(self.species), np.full(self.species, -1)
         need, kind = np.zeros(self.species, dtype=np.int64), np.zeros(self.species, dtype=np.int64)
         rows = np.flatnonzero(lacking > 0)
-        r, images = lacking[rows], self.images[rows][:, order]
+        r, images = lacking[rows], np.ascontiguousarray(self.images[rows][:, order].T)
+        last = len(order) - 1 - (images[::-1] > 0).argmax(axis=0) if len(order) else np.full(len(rows), -1)
+        last[~images.any(axis=0)] = -1
+        """The last place of a host that has any images of the species; none behind it tells anything more."""
+        at, cells = np.arange(len(rows)), np.arange(len(rows)) * (self.threshold + 1)
         outside = np.zeros((len(rows), self.threshold + 1))
         """For each species the sum of x over the hosts outside A, by their number of images."""
         for place, host in enumerate(order):
-            outside[np.arange(len(rows)), images[:, place]] += x[host]
+            outside.reshape(-1)[cells + images[place]] += x[host]
         for place in range(len(order) + 1):
             value, which = self._least_weight(outside, r)
             better = value < least[rows] - TINY
             chosen = rows[better]
             least[chosen], taken[chosen], need[chosen], kind[chosen] = value[better], place, r[better], which[better]
             if place < len(order):
-                outside[np.arange(len(rows)), images[:, place]] -= x[order[place]]
-                r = r - images[:, place]
-                stay = (r > 0) & (images[:, place + 1 :].any(axis=1) | (images[:, place] > 0))
-                rows, r, images, outside = rows[stay], r[stay], images[stay], outside[stay]
+                here = images[place, at]
+                outside.reshape(-1)[cells[: len(rows)] + here] -= x[order[place]]
+                r = r - here
+                stay = (r > 0) & (last >= place)
+                if not stay.all():
+                    rows, r, at, last, outside = rows[stay], r[stay], at[stay], last[stay], outside[stay]
         return np.maximum(least, 0), taken, need, kind
 
     def _least_weight(self, outside: Floats, r: Integers) -> tuple[Floats, Integers]:
         value, which = np.empty(len(r)), np.empty(len(r), dtype=np.int64)
-        by_need = np.argsort(r, kind="stable")
+        by_need = np.argsort(r.astype(np.int16), kind="stable")  # of 16 bits numpy sorts by counting
         ends = np.searchsorted(r[by_need], np.arange(1, self.threshold + 2))
         for need in range(1, self.threshold + 1):
             rows = by_need[ends[need - 1] : ends[need]]

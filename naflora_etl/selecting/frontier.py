@@ -39,7 +39,7 @@ class Effort:
     nodes: int = 10**9
     """Nodes of the tree of a number of servers that is asked for: a limit that gives the same answer everywhere."""
     others: int = 10**9
-    """Nodes of the tree of any other number of servers."""
+    """Nodes of the tree of any other number of servers; 0: those have but the bounds that others give in passing."""
     seconds: float = float("inf")
     """Seconds in all, the search included; they may run out at another place on another machine."""
 
@@ -106,6 +106,8 @@ def _bound(
     limits, light = Limits(effort.nodes, until), Limits(effort.others, until)
     frontier.bounds = prover.bounds
     for place, size in sorted(enumerate(sorted(frontier.sets)), key=lambda item: (item[0] % STRIDE > 0, item[0])):
+        if place % STRIDE and not effort.others:
+            continue
         rounds = LIGHT_ROUNDS if place % STRIDE else FIRST_ROUNDS
         frontier.sets[size] = prover.bound_root(size, frontier.sets[size], limits, rounds)
     _keep_rising(coverage, fixed, frontier)
@@ -113,7 +115,7 @@ def _bound(
     for size in wanted:
         frontier.sets[size] = prover.bound_root(size, frontier.sets[size], limits)
     others = sorted(set(frontier.sets) - set(wanted), key=lambda size: (_gap(coverage, frontier, size), size))
-    for size in (*wanted, *others):
+    for size in (*wanted, *(others if effort.others else ())):
         frontier.sets[size] = prover.prove(size, frontier.sets[size], limits if size in wanted else light)
         prover.bounds[: size + 1] = np.minimum(prover.bounds[: size + 1], prover.bounds[size])
     _keep_rising(coverage, fixed, frontier)
