@@ -29,8 +29,10 @@ def join_predictions(
     """
     first = several[0]
     shares = np.ones(len(several)) if weights is None or not len(weights) else np.array(weights, dtype=float)
-    if len(shares) != len(several) or (shares < 0).any() or not shares.sum():
-        raise Fault(f"{len(shares)} weights for {len(several)} predictions; give one each, none below 0, not all 0.")
+    if len(shares) != len(several) or (shares < 0).any() or not 0 < shares.sum() < np.inf:
+        raise Fault(
+            f"{len(shares)} weights for {len(several)} predictions; give one each, finite, none below 0, not all 0."
+        )
     for other in several[1:]:
         check_same_species(first.classes, other.classes, "the first predictions", "another")
         if set(other.image_keys) != set(first.image_keys):

@@ -108,8 +108,13 @@ def _misfits(keys: list[str], truth: Truth) -> list[str]:
 
 
 def _not_classes(rows: Iterable[tuple[str, str]], classes: int) -> list[str]:
-    bad = [answer for _, answer in rows if not (answer.isascii() and answer.isdigit() and int(answer) < classes)]
+    bad = [answer for _, answer in rows if not _is_class(answer, classes)]
     return [f'{len(bad)} answers are no class_id (first "{bad[0][:40]}")'] if bad else []
+
+
+def _is_class(answer: str, classes: int) -> bool:
+    # float, since int refuses thousands of digits and float only finds them large
+    return answer.isascii() and answer.isdigit() and float(answer) < classes
 
 
 def _told(what: str, keys: set[str]) -> list[str]:

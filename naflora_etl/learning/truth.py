@@ -18,6 +18,8 @@ from naflora_etl.learning.releases import Classes, Integers, Release, open_relea
 
 IDS, ANSWERS = ("id", "image_id"), ("predicted", "category", "category_id", "class_id")
 HALVES = ("Public", "Private")
+MOST_CLASSES = 10_000_000
+"""More than any flora has: a larger answer is no class_id but an identifier, and would be counted up to."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ def read_truth(path: Path, release: Path | None = None, *, seed: int = 1) -> Tru
     doubled = [key for key, count in Counter(key for key, _, _ in rows).items() if count > 1]
     if not rows or doubled:
         raise Fault(f"{path} holds no answers." if not rows else f"{path}: {doubled[0]} stands in it twice.")
+    for _, answer, _ in rows:
+        if not 0 <= answer < MOST_CLASSES:
+            raise Fault(f"{path}: an answer is a class_id, 0 or more; found {str(answer)[:40]}.")
     ids, answers = tuple(key for key, _, _ in rows), np.array([answer for _, answer, _ in rows], dtype=np.int64)
     usages = {usage for _, _, usage in rows}
     classes = open_release(release, need_images=False).classes if release else None

@@ -79,6 +79,8 @@ class TestEnsemble:
     @pytest.mark.parametrize(
         ("weights", "keys", "message"),
         [
+            pytest.param([1.0, float("nan")], ("k1", "k2"), "give one each, finite", id="a weight that is no number"),
+            pytest.param([1.0, float("inf")], ("k1", "k2"), "give one each, finite", id="an endless weight"),
             pytest.param([1.0], ("k1", "k2"), "1 weights for 2 predictions; give one each", id="too few weights"),
             pytest.param([1, -1], ("k1", "k2"), "none below 0", id="a weight below nothing"),
             pytest.param(None, ("k1", "k3"), "are not of the same images", id="other sheets"),

@@ -66,6 +66,19 @@ def test_what_is_no_submission_is_told(content: bytes, message: str, release: Pa
     assert message in str(refusal.value)
 
 
+@pytest.mark.parametrize("answer", ["-1", "6", "1.0", "1e0", "²", "", "9" * 5000])
+def test_what_is_no_class_id_is_told(answer: str, truth: list, release: Path, tmp_path: Path):
+    path = write(tmp_path / "sub.csv", [(truth[0][0], answer), *truth[1:]])
+    with pytest.raises(Fault, match=r"sub\.csv: 1 answers are no class_id \(first"):
+        score_submission(path, release)
+
+
+def test_a_spreadsheets_quotes_and_line_ends_are_taken(truth: list, release: Path, tmp_path: Path):
+    rows = ['"Id","Predicted"', *(f'"{key}","{answer}"' for key, answer in truth), ""]
+    (tmp_path / "sub.csv").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
+    assert score_submission(tmp_path / "sub.csv", release).top1 == 1
+
+
 def test_a_missing_file_and_a_folder_are_told(release: Path, tmp_path: Path):
     with pytest.raises(Fault, match=r"no such submission; the release's sample_submission\.csv shows how one looks"):
         score_submission(tmp_path / "sub.csv", release)
@@ -103,6 +116,8 @@ class TestHalves:
             pytest.param("Id,Predicted\n", "holds no answers", id="empty"),
             pytest.param("Id,Predicted\n1,2\n1,3\n", "1 stands in it twice", id="doubled"),
             pytest.param("Id,Predicted\n1,Acer\n", 'row 2 has no class number but "Acer"', id="no number"),
+            pytest.param("Id,Predicted\n1,-1\n", "an answer is a class_id, 0 or more; found -1", id="below 0"),
+            pytest.param("Id,Predicted\n1,3152871004\n", "0 or more; found 3152871004", id="an identifier"),
             pytest.param("Id,Predicted,Usage\n1,2,Secret\n", 'Usage is Public or Private; found "Secret"', id="usage"),
         ],
     )
