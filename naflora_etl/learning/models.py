@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import nn
 from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.heads import make_head
 from naflora_etl.learning.options import ModelOptions
+from naflora_etl.learning.weights import read_weights
 from naflora_etl.learning.zoo import import_timm, make_torchvision
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -101,7 +101,8 @@ def load_backbone(backbone: nn.Module, path: Path) -> None:
 
     Takes .safetensors, a torch state dict, or the last.pt of a run.
     """
-    found = {name.removeprefix("backbone."): tensor for name, tensor in _read_weights(path).items()}
+    tensors = read_weights(path, knob="model.weights", instead="; it may also be none or hub")
+    found = {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}
     wanted = backbone.state_dict()
     found = _renamed(found, wanted)
     unfit = [name for name, tensor in wanted.items() if name not in found or found[name].shape != tensor.shape]
@@ -144,22 +145,3 @@ def _make_backbone(options: ModelOptions, shape: tuple[int, int]) -> Any:
             f"The weights of {options.arch} could not be had from the hub ({reason}). "
             "Give a file with model.weights=FILE, or start from random ones with model.weights=none."
         ) from None
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise Fault(f"model.weights = {path}: no such file; it may also be none or hub.")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, ImportError) as error:
-        raise Fault(f"{path} cannot be read as weights ({str(error).splitlines()[0]}).") from None
-    except Exception as error:  # safetensors has an error class of its own
-        raise Fault(f"{path} cannot be read as weights ({error}).") from None
-    for key in ("model", "state_dict"):
-        if isinstance(saved, dict) and isinstance(saved.get(key), dict):
-            saved = saved[key]
-    return {name: tensor for name, tensor in saved.items() if isinstance(tensor, torch.Tensor)}

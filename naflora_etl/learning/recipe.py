@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import model_validator
 
 from naflora_etl.engine.resources import resource_folder
 from naflora_etl.learning.options import (
@@ -18,7 +17,7 @@ from naflora_etl.learning.options import (
     OptimiserOptions,
     ScheduleOptions,
 )
-from naflora_etl.recipe import RecipeError, Section, read_toml, tell_faults
+from naflora_etl.recipe import Name, Section, check_recipe, find_recipe, override, read_toml
 
 __all__ = [  # the sections too: who reads a recipe needs them
     "DataOptions",
@@ -35,7 +34,7 @@ __all__ = [  # the sections too: who reads a recipe needs them
 
 
 class LearnRecipe(Section):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
+    name: Name
     """Short name."""
     data: DataOptions = DataOptions()
     model: ModelOptions = ModelOptions()
@@ -68,21 +67,12 @@ def read_learn_recipe(path_or_name: str | Path, overrides: list[str] | None = No
     `overrides` are `section.key=value` with a TOML value, quotes optional. A weights file named in the recipe is seen
     from the recipe's folder, one named in an override from where you are. Raises RecipeError for what cannot be used.
     """
-    path = Path(path_or_name)
-    where = str(path)
-    if not path.exists() and path.name == where and path.suffix != ".toml":
-        path = resource_folder("recipes") / "learn" / f"{where}.toml"
-        if not path.is_file():
-            known = ", ".join(learn_recipe_names())
-            raise RecipeError(f"{where} is neither a recipe file nor the name of a learning recipe; known: {known}.")
+    path = find_recipe(path_or_name, resource_folder("recipes") / "learn", kind="a learning recipe")
     values = read_toml(path, example="naflora train RELEASE --recipe naflora-baseline")
     _resolve_files(values, path.parent)
-    for override in overrides or []:
-        _override(values, override)
-    try:
-        return LearnRecipe.model_validate(values)
-    except ValidationError as error:
-        raise RecipeError("\n".join(f"{where}: {line}" for line in tell_faults(error, LearnRecipe))) from None
+    for given in overrides or []:
+        override(values, given)
+    return check_recipe(LearnRecipe, values, where=str(path_or_name))
 
 
 def learn_recipe_names() -> list[str]:
@@ -111,20 +101,3 @@ def _resolve_files(values: dict[str, Any], folder: Path) -> None:
         place = values.get(section)
         if isinstance(place, dict) and isinstance(place.get(knob), str) and place[knob] not in words:
             place[knob] = str((folder / place[knob]).resolve())
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, sign, text = override.partition("=")
-    *sections, last = key.strip().split(".")
-    if not sign or not last:
-        raise RecipeError(f'"{override}" is not an override; write section.key=value, as in loop.epochs=5.')
-    try:
-        value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    place = values
-    for section in sections:
-        place = place.setdefault(section, {})
-        if not isinstance(place, dict):
-            raise RecipeError(f'"{override}": {section} is a knob, not a section; write section.key=value.')
-    place[last] = value

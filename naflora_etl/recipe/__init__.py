@@ -6,6 +6,7 @@ known one named. Paths are relative to the recipe's own folder; `${NAME}` in a s
 
 from naflora_etl.recipe.choosing import SelectionOptions, SplitOptions
 from naflora_etl.recipe.gathering import HarvestOptions, RecordsOptions
+from naflora_etl.recipe.given import check_recipe, find_recipe, override
 from naflora_etl.recipe.imaging import ImagesOptions
 from naflora_etl.recipe.manners import HostPolicy, HttpOptions
 from naflora_etl.recipe.naming import ChecklistOptions, TaxaOptions, WcvpOptions
@@ -13,7 +14,7 @@ from naflora_etl.recipe.publishing import ReleaseOptions, ShardsOptions
 from naflora_etl.recipe.reading import Recipe, RecipeError, make_recipe, read_recipe, read_toml, tell_faults
 from naflora_etl.recipe.renewing import ReharvestOptions
 from naflora_etl.recipe.sandboxing import SandboxOptions
-from naflora_etl.recipe.section import Count, Section, Share
+from naflora_etl.recipe.section import Count, Name, Section, Share
 
 __all__ = [
     "ChecklistOptions",
@@ -22,6 +23,7 @@ __all__ = [
     "HostPolicy",
     "HttpOptions",
     "ImagesOptions",
+    "Name",
     "Recipe",
     "RecipeError",
     "RecordsOptions",
@@ -35,7 +37,10 @@ __all__ = [
     "SplitOptions",
     "TaxaOptions",
     "WcvpOptions",
+    "check_recipe",
+    "find_recipe",
     "make_recipe",
+    "override",
     "read_recipe",
     "read_toml",
     "tell_faults",

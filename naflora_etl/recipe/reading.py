@@ -8,9 +8,9 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.resources import resource_folder
@@ -23,11 +23,11 @@ from naflora_etl.recipe.naming import ChecklistOptions, TaxaOptions, WcvpOptions
 from naflora_etl.recipe.publishing import ReleaseOptions, ShardsOptions
 from naflora_etl.recipe.renewing import ReharvestOptions
 from naflora_etl.recipe.sandboxing import SandboxOptions
-from naflora_etl.recipe.section import Section
+from naflora_etl.recipe.section import Name, Section
 
 
 class Recipe(Section):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
+    name: Name
     """Short name; the data folder and the tarball are called after it."""
     checklist: ChecklistOptions = ChecklistOptions()
     wcvp: WcvpOptions = WcvpOptions()

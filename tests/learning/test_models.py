@@ -23,6 +23,24 @@ def test_the_authors_log_to_the_last_parameter():
 
 
 @pytest.mark.parametrize(
+    ("arch", "millions", "parameters"),
+    [
+        pytest.param("resnet50", 24, 23_508_032, id="Table 1, ResNet-50"),
+        pytest.param("tf_efficientnetv2_s", 20, 20_177_488, id="Tables 1 and 2, V2-S"),
+        pytest.param("vit_base_patch32_224", 86, 87_455_232, id="Table 1, ViT-B/32, one figure for both"),
+        pytest.param("vit_base_patch16_224", 86, 85_798_656, id="Table 1, ViT-B/16"),
+        pytest.param("tf_efficientnetv2_b1", 7, 6_860_052, id="Table 2, V2-B1"),
+        pytest.param("tf_efficientnetv2_m", 53, 52_858_356, id="Table 2, V2-M"),
+    ],
+)
+def test_the_tables_count_backbones_without_a_head(arch: str, millions: int, parameters: int):
+    with torch.device("meta"):  # shapes alone: nothing is drawn
+        backbone = import_timm().create_model(arch, num_classes=0)
+    assert sum(weight.numel() for weight in backbone.parameters()) == parameters
+    assert abs(parameters / 1e6 - millions) < 1.5
+
+
+@pytest.mark.parametrize(
     ("arch", "shape"),
     [
         pytest.param("test_resnet", (64, 64), id="square"),

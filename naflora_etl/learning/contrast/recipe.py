@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from naflora_etl.engine.resources import resource_folder
 from naflora_etl.learning.recipe import DataOptions
-from naflora_etl.recipe import Count, RecipeError, Section, read_toml, tell_faults
+from naflora_etl.recipe import Count, Name, Section, check_recipe, find_recipe, override, read_toml
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -86,7 +85,7 @@ class StepOptions(Section):
 
 
 class ContrastRecipe(Section):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
+    name: Name
     """Short name."""
     data: PairOptions = PairOptions()
     tower: TowerOptions = TowerOptions()
@@ -100,30 +99,9 @@ def read_contrast_recipe(path_or_name: str | Path, overrides: list[str] | None =
 
     Raises RecipeError for what cannot be used, with the nearest known knob.
     """
-    path = Path(path_or_name)
-    where = str(path)
     folder = resource_folder("recipes") / "learn" / "contrast"
-    if not path.exists() and path.name == where and path.suffix != ".toml":
-        path = folder / f"{where}.toml"
-        if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
-            raise RecipeError(f"{where} is neither a recipe file nor the name of a recipe for clip; known: {known}.")
+    path = find_recipe(path_or_name, folder, kind="a recipe for clip")
     values = read_toml(path, example="naflora clip RELEASE --recipe clip-tiny")
-    for override in overrides or []:
-        _override(values, override)
-    try:
-        return ContrastRecipe.model_validate(values)
-    except ValidationError as error:
-        raise RecipeError("\n".join(f"{where}: {line}" for line in tell_faults(error, ContrastRecipe))) from None
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, sign, text = override.partition("=")
-    section, dot, knob = key.strip().partition(".")
-    if not (sign and dot and knob):
-        raise RecipeError(f'"{override}" is not an override; write section.key=value, as in loop.epochs=5.')
-    try:
-        value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    values.setdefault(section, {})[knob] = value
+    for given in overrides or []:
+        override(values, given)
+    return check_recipe(ContrastRecipe, values, where=str(path_or_name))

@@ -6,7 +6,6 @@ import difflib
 import importlib
 import importlib.util
 import logging
-import pickle
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -19,6 +18,7 @@ from torch import nn
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.contrast.recipe import TowerOptions
+from naflora_etl.learning.weights import read_weights
 from naflora_etl.learning.zoo import mend_torchvision
 
 TINY = "tiny"
@@ -104,7 +104,8 @@ def make_towers(options: TowerOptions) -> Towers:
 
 def load_part(part: nn.Module, path: Path, knob: str) -> None:
     """Load a file (.safetensors, .pt, the last.pt of a run of clip) into towers or one of them; all must fit."""
-    found = {name.removeprefix("module.").removeprefix("clip."): tensor for name, tensor in _read(path, knob).items()}
+    tensors = read_weights(path, knob=knob, instead=", nor a tag of this model in open_clip; it may also be none")
+    found = {name.removeprefix("module.").removeprefix("clip."): tensor for name, tensor in tensors.items()}
     wanted = part.state_dict()
     unfit = [name for name, tensor in wanted.items() if name not in found or found[name].shape != tensor.shape]
     if unfit:
@@ -113,23 +114,6 @@ def load_part(part: nn.Module, path: Path, knob: str) -> None:
             f"first {unfit[0]}. Name the tower.arch that these weights were made for."
         )
     part.load_state_dict({name: found[name] for name in wanted})
-
-
-def _read(path: Path, knob: str) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise Fault(f"{knob} = {path}: no such file, nor a tag of this model in open_clip; it may also be none.")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise Fault(f"{knob} = {path} cannot be read as weights ({str(error).splitlines()[0]}).") from None
-    for key in ("model", "state_dict"):
-        if isinstance(saved, dict) and isinstance(saved.get(key), dict):
-            saved = saved[key]
-    return {name: tensor for name, tensor in saved.items() if isinstance(tensor, torch.Tensor)}
 
 
 def _says_random(record: logging.LogRecord) -> bool:

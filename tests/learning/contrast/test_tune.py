@@ -208,6 +208,26 @@ def test_an_unknown_knob_is_refused_with_the_nearest():
         read_contrast_recipe("lit-inet")
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        pytest.param("loop", '"loop" is not an override; write section.key=value', id="no value"),
+        pytest.param("name.short=x", '"name.short=x": name is a knob, not a section', id="a knob as a section"),
+        pytest.param("loop.epochs=many", "clip-tiny: loop.epochs = ", id="no number"),
+    ],
+)
+def test_an_override_is_refused_as_in_every_recipe(given: str, sentence: str):
+    with pytest.raises(RecipeError) as refusal:
+        read_contrast_recipe("clip-tiny", [given])
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_damaged_weights_are_told(tmp_path: Path):
+    (tmp_path / "w.safetensors").write_bytes(b"hello, hello")  # safetensors has an error class of its own
+    with pytest.raises(Fault, match=r"^tower\.weights = .*w\.safetensors cannot be read as weights"):
+        make_towers(TowerOptions(arch="tiny", weights=str(tmp_path / "w.safetensors")))
+
+
 def test_the_command(release: Path, tmp_path: Path):
     words = ["clip", str(release), "--out", str(tmp_path / "run"), "--set", "loop.epochs=1", "--set", "loop.batch=24"]
     called = CliRunner().invoke(main, words)
