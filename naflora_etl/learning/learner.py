@@ -67,7 +67,7 @@ class Learner:
             # the processes' gradients are added up once a step, with its last part
             with nullcontext() if part == parts - 1 or self.world.size == 1 else self.net.no_sync():  # type: ignore[operator]
                 with autocast(loop, self.device):
-                    outputs = self.net(images)
+                    outputs = self._outputs(images)
                 loss = self.criterion(outputs, labels) / parts
                 self.scaler.scale(loss).backward()
             total += loss.detach()
@@ -80,6 +80,17 @@ class Learner:
         if self.ema is not None:
             self.ema.update(self.model)
         return total
+
+    def _outputs(self, images: torch.Tensor) -> Any:
+        try:
+            return self.net(images)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise Fault(
+                f"A norm of {self.recipe.model.arch} has one value to take statistics of: {len(images)} sheet at a "
+                "time, shrunk to one point; raise loop.batch or data.size_px, or lower loop.accumulate."
+            ) from None
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold."""

@@ -1,5 +1,7 @@
 """Optimisers and the learning rate, against gold values, torch and timm."""
 
+import math
+
 import pytest
 import torch
 
@@ -75,6 +77,14 @@ def test_norms_and_biases_decay_only_when_asked(name: str, decay_all: bool, expe
 def test_one_cycle_of_the_published_script(share: float, expected: float):
     rate = rate_at(round(share * NAFLORA_STEPS), NAFLORA_STEPS, 0.7, ScheduleOptions())
     assert rate == pytest.approx(expected, abs=1e-9)
+
+
+def test_ten_to_the_minus_five_shrinks_weights_unlike_in_both_meanings():
+    """Over the paper's 60 epochs to .374 as TensorFlow Addons takes it, to .708 times the rate: not one decay."""
+    rates = [rate_at(step, NAFLORA_STEPS, 0.7, ScheduleOptions()) for step in range(NAFLORA_STEPS)]
+    assert pytest.approx(0.374, abs=5e-4) == (1 - 1e-5) ** NAFLORA_STEPS
+    assert math.prod(1 - rate * 1e-5 for rate in rates) == pytest.approx(0.708, abs=5e-4)
+    assert math.prod(1 - rate * 2.85e-5 for rate in rates) == pytest.approx(0.374, abs=5e-4)
 
 
 def test_one_cycle_is_torchs_within_a_step():

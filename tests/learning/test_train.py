@@ -139,6 +139,11 @@ class TestRefused:
         with pytest.raises(Fault, match=r"was begun with optimiser\.lr = 0\.003, and the recipe now says 0\.5; resume"):
             train(release, recipe=small_recipe("optimiser.lr=0.5"), out=six_steps, resume=True)
 
+    def test_a_norm_of_one_value_is_told(self, make_release: Callable[..., Path], tmp_path: Path):
+        recipe = small_recipe("loop.batch=1", "model.arch=tf_mobilenetv3_small_minimal_100", "data.size_px=32")
+        with pytest.raises(Fault, match=r"1 sheet at a time, shrunk to one point; raise loop\.batch or data\.size_px"):
+            train(make_release(train=1), recipe=recipe, out=tmp_path / "run")
+
     def test_a_batch_that_cannot_be_dealt_evenly(self, make_release: Callable[..., Path], tmp_path: Path):
         with pytest.raises(
             Fault, match=r"A batch of 5 sheets cannot be dealt evenly into 2 parts for 1 processes; change"

@@ -104,7 +104,7 @@ def _loop(
     if recipe.tower.lock_image:
         towers.clip.visual.eval()  # else norms of batches would move
     watch, steps = Watch(batch), range(start, end)
-    with run.logging(start) as log, _seeing(run, recipe, towers, dataset, steps, progress) as see:
+    with run.log_from(start) as log, _seeing(run, recipe, towers, dataset, steps, progress) as see:
         for step in steps:
             sheets = _sheets_of(step, len(dataset), batch, loop.seed)
             with watch.waiting():
