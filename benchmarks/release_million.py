@@ -36,7 +36,7 @@ from naflora_etl.engine.tables import clean_rows, cut_windows, read_parquet, rea
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.publishing.bundle import write_tarballs
 from naflora_etl.publishing.diff import compare_releases
-from naflora_etl.publishing.leaks import audit_manifest
+from naflora_etl.publishing.leaks import audit_leaks
 from naflora_etl.publishing.publish import publish_release
 from naflora_etl.publishing.targets import FolderTarget
 from naflora_etl.publishing.verify import verify_release
@@ -192,7 +192,7 @@ def run(step: str, work: Path, samples: int) -> None:
     elif step == "verify the tarball":
         assert verify_release(dist / "million.tar") == []
     elif step == "audit":
-        audit_manifest(read_parquet(release / "manifest.parquet"))
+        audit_leaks(release)
     elif step == "diff":
         assert compare_releases(release, dist / "million.tar").is_empty
     elif step == "publish":

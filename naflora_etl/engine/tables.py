@@ -38,6 +38,13 @@ def read_parquet(source: str | Path | IO[bytes], columns: Sequence[str] | None =
     return pq.read_table(source if hasattr(source, "read") else str(source), columns=columns, partitioning=None)
 
 
+def read_columns(source: IO[bytes], columns: Sequence[str]) -> pa.Table:
+    """Read those of `columns` that a Parquet file has; no more than these is ever in memory."""
+    there = set(pq.read_schema(source).names)
+    source.seek(0)
+    return read_parquet(source, [name for name in columns if name in there])
+
+
 def read_metadata(source: IO[bytes]) -> dict[bytes, bytes]:
     """Return what stands beside the rows of a Parquet file, of which its end alone is read."""
     return dict(pq.read_schema(source).metadata or {})

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.tables import parquet_bytes, query_tables, read_parquet
+from naflora_etl.engine.tables import parquet_bytes, query_tables, read_columns, read_parquet
 from naflora_etl.publishing.name_changes import NAMES, tell_causes
 from naflora_etl.publishing.parcel import MANIFEST, open_parcel
 
@@ -30,6 +30,8 @@ KINDS = {
 }
 """An image may be of several kinds; only `added` and `withdrawn` exclude the others."""
 EXAMPLES = 5
+MEMORY = "1GB"
+"""What the join of two manifests may hold before it spills."""
 COLUMNS = ["image_key", "part", "taxon_id", "taxon_name", "sha256", "source_sha256", "license", "image_url",
            "scientificName"]  # fmt: skip
 ADDED_LATER = ("scientificName",)
@@ -120,15 +122,14 @@ def compare_manifests(
 
     `known_old` and `known_new` are the tables of names, which tell why an image bears another.
     """
-    changes = tell_causes(query_tables(CHANGES, old=was, new=now), known_old, known_new)
+    was, now = was.select(COLUMNS), now.select(COLUMNS)
+    changes = tell_causes(query_tables(CHANGES, memory_limit=MEMORY, old=was, new=now), known_old, known_new)
     names_old, names_new = _names(was), _names(now)
     renames = query_tables(
         """select old_name, new_name, count(*) as images, list(distinct cause order by cause) as causes
             from changes where relabelled or renamed group by all order by images desc, old_name, new_name""",
         changes=changes,
     ).to_pylist()
-    tests = [set(zip(part["image_key"].to_pylist(), part["taxon_id"].to_pylist(), strict=True)) for part in
-             (table.filter(pc.equal(table["part"], "test")) for table in (was, now))]  # fmt: skip
     return Difference(
         old=told_old,
         new=told_new,
@@ -137,7 +138,7 @@ def compare_manifests(
         classes_out=tuple(sorted(name for taxon, name in names_old.items() if taxon not in names_new)),
         renames=tuple((row["old_name"], row["new_name"], row["images"]) for row in renames),
         causes={(row["old_name"], row["new_name"]): tuple(row["causes"]) for row in renames},
-        test_set_is_same=tests[0] == tests[1],
+        test_set_is_same=_tests(was).equals(_tests(now)),
     )
 
 
@@ -163,7 +164,7 @@ def read_release(path: Path) -> tuple[dict[str, Any], pa.Table]:
     finally:
         parcel.close()
     try:
-        table = read_parquet(io.BytesIO(body))
+        table = read_columns(io.BytesIO(body), COLUMNS)
         for name in set(ADDED_LATER) - set(table.column_names):
             table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
         table = table.select(COLUMNS)
@@ -185,6 +186,12 @@ def read_names(path: Path) -> pa.Table | None:
         return None  # `naflora verify` tells; a cause that is not known is no reason to tell no difference
     finally:
         parcel.close()
+
+
+def _tests(manifest: pa.Table) -> pa.Table:
+    """Return the images to test on under their taxa, in one order whatever the manifest's."""
+    tests = manifest.select(["image_key", "taxon_id"]).filter(pc.equal(manifest["part"], "test"))
+    return tests.sort_by("image_key").combine_chunks()
 
 
 def _names(manifest: pa.Table) -> dict[str, str]:

@@ -9,6 +9,8 @@ from naflora_etl.engine.tables import query_tables
 NAMES = "names.parquet"
 """What became of every name of the checklists; the first releases lack it."""
 SPELT = "the backbone spells the same taxon otherwise"
+MEMORY = "1GB"
+"""What the join of all changes with the names may hold before it spills."""
 UNTOLD = "one of the releases has no names.parquet, so nobody can tell"
 
 # Both releases' verdicts on a name as the checklist wrote it: which led to the old taxon, and now leads to the new.
@@ -53,6 +55,7 @@ def tell_causes(changes: pa.Table, known_old: pa.Table | None, known_new: pa.Tab
         return query_tables(
             f"""select c.*, case when c.renamed then '{SPELT}' when c.relabelled then '{UNTOLD}' end as cause
                 from changes c order by c.image_key""",
+            memory_limit=MEMORY,
             changes=changes,
         )
-    return query_tables(CAUSES, changes=changes, known_old=known_old, known_new=known_new)
+    return query_tables(CAUSES, memory_limit=MEMORY, changes=changes, known_old=known_old, known_new=known_new)
