@@ -37,7 +37,7 @@ by chance: few within species, far too many among a million images of all, where
 FEWEST_BITS = 6
 """A hash with fewer bits set, or fewer not set, is of a blank picture and says nothing."""
 EXAMPLES = 5
-MEMORY = "1GB"
+MEMORY = "500MB"
 """What a query over all images may hold before it spills."""
 LARGEST = 12
 

@@ -23,7 +23,7 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import PackDamaged, Packs
 from naflora_etl.engine.stage import Stage
-from naflora_etl.engine.tables import read_parquet, write_parquet
+from naflora_etl.engine.tables import clean_rows, read_parquet, write_parquet
 from naflora_etl.imaging.audit import audit_sheets
 from naflora_etl.imaging.smaller import shrink_jpeg
 from naflora_etl.imaging.tesseract import has_tesseract
@@ -86,12 +86,13 @@ SOLUTION = "solution.csv"
 WRITERS = 24
 """Files besides the shards, for the progress line."""
 PLACE = ["image_key", "pack", "offset", "size_bytes"]
-CLEAN = FOR_MANIFEST | {
-    "split": (*FOR_MANIFEST["split"], "test_half"),
-    "images": (*FOR_MANIFEST["images"], *PLACE[1:], "before_offset", "before_length_bytes"),
-    "selection": ("image_key",),
+CLEAN = {
+    "shards": FOR_MANIFEST["shards"],
+    "split": ("image_key", "class_id", "class_key", "test_half"),
+    "images": (*PLACE, "before_offset", "before_length_bytes", "text_boxes"),
+    **dict.fromkeys(("selection", "records"), ("image_key",)),
 }
-"""Columns of the clean rows; a million images with all of their columns would not fit into a small machine."""
+"""Columns of the clean rows that are held throughout; what only the manifest is made of is read for it and let go."""
 WHOLE = FOR_EXCLUDED | {"images": (*FOR_EXCLUDED["images"], "host", "source_size_bytes")}
 """Columns of whole tables, of which funnel, hosts and reasons are told."""
 
@@ -118,7 +119,7 @@ def write_release(
         given,
         whole,
         recipe,
-        read_bulk=lambda: tables.whole("images", ["image_key", BULK]),
+        tables=tables,
         backbone=describe_backbone(tables.metadata("wcvp")),
         certificate=json.loads(folder.find("selection", CERTIFICATE) or b"null"),
     )
@@ -153,12 +154,20 @@ def gather_contents(
     whole: Mapping[str, pa.Table],
     recipe: Recipe,
     *,
-    read_bulk: Callable[[], pa.Table],
+    tables: Tables,
     backbone: Backbone | None,
     certificate: dict[str, Any] | None,
 ) -> Contents:
-    """Return what the release holds, out of the clean and the whole tables and the servers' certificate."""
-    manifest = join_manifest(given, read_bulk, whole["records"], fetch_times=recipe.release.fetch_times)
+    """Return what the release holds, out of the clean and the whole tables and the servers' certificate.
+
+    `tables` gives the columns that only the manifest is made of.
+    """
+    manifest = join_manifest(
+        {"taxa": given["taxa"]} | {name: _read_clean(tables, name) for name in FOR_MANIFEST},
+        lambda: tables.whole("images", ["image_key", BULK]),
+        whole["records"],
+        fetch_times=recipe.release.fetch_times,
+    )
     classes = count_classes(given)
     return Contents(
         recipe=publish_recipe(recipe),
@@ -172,6 +181,11 @@ def gather_contents(
         names=count_names(whole["taxa"], classes, VERDICTS, RULES, FLAGGED),
         changes=tell_changes(recipe.release, recipe.name, manifest, list_names(whole["taxa"])),
     )
+
+
+def _read_clean(tables: Tables, name: str) -> pa.Table:
+    """Return the clean rows of a table with the columns that a manifest is made of."""
+    return clean_rows(tables.whole(name, list(dict.fromkeys([*FOR_MANIFEST[name], "issue"]))))
 
 
 def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
