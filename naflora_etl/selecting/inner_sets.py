@@ -14,7 +14,9 @@ COVERED, BEYOND = 0, 1
 """The first two steps: a species that needs nothing more, and one that these hosts cannot cover."""
 DENSE = 1500
 """Terms a step from which on its sets are kept one by one."""
-TERMS_AT_ONCE, SETS_AT_ONCE = 8192, 2048
+TERMS_AT_ONCE, STEPS_AT_ONCE = 8192, 60
+PRODUCT = 250_000
+"""Multiplications up to which a matrix product stays on one thread: more threads would wait for each other."""
 
 Small = NDArray[np.int16]
 Bools = NDArray[np.bool_]
@@ -40,7 +42,7 @@ class InnerSets:
     term_value: Small
     dense_steps: Integers
     dense: Bools
-    """Sets x dense steps: whether the set suffices."""
+    """Dense steps x sets: whether the set suffices."""
 
     def covered(self, species: Integers) -> Integers:
         """Return sets x columns: the species covered, from steps x columns: the species at each step."""
@@ -51,12 +53,13 @@ class InnerSets:
         for host in range(self.count):
             halves = found.reshape(-1, 2, (1 << host) * columns)
             halves[:, 1] += halves[:, 0]
-        used = (species[self.dense_steps] != 0).any(axis=1)
-        if used.any():
-            weights = species[self.dense_steps[used]].astype(np.float32)
-            for at in range(0, len(found), SETS_AT_ONCE):
-                part = self.dense[at : at + SETS_AT_ONCE][:, used].astype(np.float32)
-                found[at : at + SETS_AT_ONCE] += (part @ weights).astype(kind)
+        used = self.dense_steps[(species[self.dense_steps] != 0).any(axis=1)]
+        for some in (used[at : at + STEPS_AT_ONCE] for at in range(0, len(used), STEPS_AT_ONCE)):
+            weights = species[some].astype(np.float32)
+            suffices = self.dense[np.searchsorted(self.dense_steps, some)].T.astype(np.float32)
+            rows = max(1, PRODUCT // weights.size)
+            for at in range(0, len(found), rows):
+                found[at : at + rows] += (suffices[at : at + rows] @ weights).astype(kind)
         return found
 
     def _added_terms(self, species: Integers) -> Integers:
@@ -66,12 +69,16 @@ class InnerSets:
         sets, steps = self.term_set[used], self.term_step[used]
         values = self.term_value[used].astype(species.dtype)
         starts = np.flatnonzero(np.diff(sets, prepend=-1))
-        cuts = np.unique(np.append(np.searchsorted(starts, np.arange(0, len(used), TERMS_AT_ONCE)), len(starts)))
-        for a, b in pairwise(cuts.tolist()):
-            first, end = starts[a], starts[b] if b < len(starts) else len(used)
-            terms = species.take(steps[first:end], axis=0)
-            terms *= values[first:end, None]
-            added[sets[starts[a:b]]] = np.add.reduceat(terms, starts[a:b] - first, axis=0, dtype=species.dtype)
+        lengths = np.diff(starts, append=len(used))
+        # sets with equally many terms together: reduceat, which needs no such care, is fourteen times as slow
+        for length in np.unique(lengths).tolist():
+            alike = starts[lengths == length]
+            rows = max(1, TERMS_AT_ONCE // length)
+            for block in (alike[at : at + rows] for at in range(0, len(alike), rows)):
+                places = (block[:, None] + np.arange(length)).reshape(-1)
+                terms = species.take(steps[places], axis=0)
+                terms *= values[places, None]
+                added[sets[block]] = terms.reshape(len(block), length, -1).sum(axis=1, dtype=species.dtype)
         return added
 
 
@@ -82,7 +89,7 @@ def weigh_inner_sets(patterns: Integers, threshold: int) -> InnerSets:
     step_of[:, 0] = COVERED
     terms: list[tuple[Integers, Integers, Integers]] = [(np.zeros(1, int), np.zeros(1, int), np.ones(1, int))]
     dense_steps: list[int] = []
-    dense, steps = [np.zeros((1 << count, 0), dtype=bool)], 2
+    dense, steps = [np.zeros((0, 1 << count), dtype=bool)], 2
     for place, pattern in enumerate(patterns):
         some = np.flatnonzero(pattern)
         sums, sets = _sums(pattern[some], threshold), _sums(1 << some)
@@ -93,7 +100,7 @@ def weigh_inner_sets(patterns: Integers, threshold: int) -> InnerSets:
         which, level = np.nonzero(values)
         if len(which) > DENSE * max(1, len(levels)):
             dense_steps.extend(range(steps, steps + len(levels)))
-            dense.append(_sums(pattern, threshold)[:, None] >= levels)
+            dense.append(_sums(pattern, threshold) >= levels[:, None])
         else:
             terms.append((sets[which], level + steps, values[which, level]))
         steps += len(levels)
@@ -101,7 +108,7 @@ def weigh_inner_sets(patterns: Integers, threshold: int) -> InnerSets:
     order = np.lexsort((term_step, term_set))
     return InnerSets(
         count, step_of, steps, term_set[order], term_step[order], term_value[order].astype(np.int16),
-        np.array(dense_steps, dtype=np.int64), np.concatenate(dense, axis=1),
+        np.array(dense_steps, dtype=np.int64), np.concatenate(dense),
     )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def test_every_set_of_the_inner_hosts_is_counted(
     """By terms, or set by set where terms are many, and in blocks: as plain sums count it."""
     monkeypatch.setattr(inner_sets, "DENSE", dense)
     monkeypatch.setattr(inner_sets, "TERMS_AT_ONCE", 5)
-    monkeypatch.setattr(inner_sets, "SETS_AT_ONCE", 8)
+    monkeypatch.setattr(inner_sets, "STEPS_AT_ONCE", 3)
     for threshold in (3, 7, 40):
         rng = np.random.default_rng(threshold)
         patterns = np.minimum(make(rng, 15, 6, threshold), threshold)
