@@ -73,7 +73,10 @@ def diff(old: Path, new: Path, out: Path | None, as_json: bool) -> None:
     classes in and out, and whether the test set is untouched.
     """
     from naflora_etl.publishing.diff import compare_releases, describe_difference, write_changes
+    from naflora_etl.publishing.parcel import refuse_inside
 
+    if out is not None:
+        refuse_inside(out, old, new, or_same=True)
     found = compare_releases(old, new)
     if out is not None:
         write_changes(found, out)

@@ -34,8 +34,10 @@ def shard(release: Path, out: Path, as_json: bool, **options: object) -> None:
     `competition` has no manifest, for that tells the test labels: it has the competition's own metadata.
     """
     from naflora_etl.imaging.smaller import shrink_jpeg
+    from naflora_etl.publishing.parcel import refuse_inside
     from naflora_etl.publishing.variant import Variant, write_variant
 
+    refuse_inside(out, release)
     variant = Variant(**options)  # type: ignore[arg-type]
     with watching(quiet=as_json) as progress:
         progress.begin("shard")
@@ -43,5 +45,5 @@ def shard(release: Path, out: Path, as_json: bool, **options: object) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    size = f", long side {variant.size_px} px" if variant.size_px else ""
+    size = f", long side {variant.size_px} px at most" if variant.size_px else ""
     click.echo(f"{out}: {facts['images']:,} images{size}, {facts['size_bytes']:,} bytes.")

@@ -45,10 +45,12 @@ def subset(release: Path, out: Path, like: str | None, chunk: int | None, folds:
     """
     from dataclasses import asdict, replace
 
+    from naflora_etl.publishing.parcel import refuse_inside
     from naflora_etl.publishing.samples import ReleaseImages
     from naflora_etl.publishing.subset import write_subset
     from naflora_etl.selecting.subsets import LIKE_MINI, Rule, choose_subset, chunk_keys, fold_keys
 
+    refuse_inside(out, release)
     given = {name: value for name, value in asked.items() if value not in (None, ())}
     rule = replace(LIKE_MINI if like == "mini" else Rule(), **given)  # type: ignore[arg-type]
     with ReleaseImages(release) as images, watching(quiet=as_json) as progress:

@@ -147,6 +147,16 @@ def open_parcel(path: Path) -> Parcel:
         raise Fault(f"{error.filename or path} may not be read; give yourself the right to read it.") from None
 
 
+def refuse_inside(out: Path, *releases: Path, or_same: bool = False) -> None:
+    """Raise Fault where `out` would lie in a release, or with `or_same` be one: it holds its own files and no other."""
+    place = out.resolve()
+    for release in releases:
+        if not release.is_file() and not (release / SUMS).is_file():
+            continue  # what is wrong with it is told where it is opened
+        if release.resolve() in place.parents or (or_same and place == release.resolve()):
+            raise Fault(f"{out} lies in {release}, and a release holds its own files only; name a place outside of it.")
+
+
 def _open_folder(path: Path) -> Parcel:
     if _is_release(path):
         return FolderParcel(path)

@@ -17,7 +17,9 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import sha256_of
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums, sum_stream
-from naflora_etl.publishing.targets import Target
+from naflora_etl.publishing.findings import TAKE_ANEW, Finding
+from naflora_etl.publishing.parcel import refuse_inside
+from naflora_etl.publishing.targets import FolderTarget, Target
 
 MARKER = "PUBLISHED.json"
 PROBE = ".probe-"
@@ -45,6 +47,8 @@ def publish_release(
     caller vouches for being the `single_writer`.
     """
     with _telling(target.where):
+        if isinstance(target, FolderTarget):
+            refuse_inside(target.folder, folder, or_same=True)
         sums = _read_sums(folder)
         sizes = {name: (folder / name).stat().st_size for name in [*sums, SUMS]}
         marker = _render_marker(folder, sizes)
@@ -71,6 +75,7 @@ def _read_sums(folder: Path) -> dict[str, str]:
     except ValueError as error:
         raise Fault(f"{folder / SUMS} is not as it was written ({error}); run `naflora verify {folder}`.") from None
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {SUMS}
+    there -= {MARKER} - sums.keys()  # what was taken from where it was published may be published further
     if missing := sorted(sums.keys() - there):
         raise Fault(f"{folder} lacks {missing[0]}, which {SUMS} lists; run `naflora verify {folder}`.")
     if strangers := sorted(there - sums.keys()):
@@ -81,6 +86,17 @@ def _read_sums(folder: Path) -> dict[str, str]:
 def _render_marker(folder: Path, sizes: dict[str, int]) -> bytes:
     told = {"files": len(sizes), "size_bytes": sum(sizes.values()), SUMS: sha256_of((folder / SUMS).read_bytes())}
     return (json.dumps(told, indent=1) + "\n").encode()
+
+
+def check_marker(marker: bytes, sums: bytes) -> Iterator[Finding]:
+    """Yield what is wrong with the marker that lies beside a release: it must name the release's SHA256SUMS."""
+    try:
+        promised = json.loads(marker)[SUMS]
+    except (ValueError, KeyError, TypeError):
+        yield Finding(MARKER, "it is no marker of a published release", "remove it, or take the release anew")
+        return
+    if promised != sha256_of(sums):
+        yield Finding(MARKER, f"it names another {SUMS}, so another release was published", TAKE_ANEW)
 
 
 def _is_published(target: Target, marker: bytes) -> bool:

@@ -20,6 +20,7 @@ from naflora_etl.publishing.checksums import parse_sums, sum_stream
 from naflora_etl.publishing.derived import check_derived
 from naflora_etl.publishing.findings import BUILD_ANEW, TAKE_ANEW, Finding, tell_keys
 from naflora_etl.publishing.parcel import MANIFEST, Parcel, open_parcel
+from naflora_etl.publishing.publish import MARKER, check_marker
 from naflora_etl.publishing.sample_check import Counted, check_shard
 from naflora_etl.publishing.split_check import check_minima
 from naflora_etl.publishing.table_check import (
@@ -113,7 +114,14 @@ class Inspection:
                 self.sums = parse_sums(self._read(SUMS))
             except ValueError as error:
                 yield Finding(SUMS, f"it is not as it was written ({error})", TAKE_ANEW)
+            else:
+                if not self.sums:
+                    yield Finding(SUMS, "it lists no file", TAKE_ANEW)
         there = set(self.parcel.sizes) - {SUMS}
+        if MARKER in there - set(self.sums):  # a release that was taken from where it was published
+            there.remove(MARKER)
+            if SUMS in self.parcel.sizes:
+                yield from check_marker(self._read(MARKER), self._read(SUMS))
         needed = {*self.sums, *DOCUMENTS, *(f"{name}.parquet" for name in TABLES)}
         for name in sorted(needed - there):
             yield Finding(name, "it is missing", TAKE_ANEW)

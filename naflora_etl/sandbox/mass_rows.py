@@ -143,7 +143,7 @@ def _uuids(numbers: np.ndarray, kind: int) -> pa.Array:
     """Return a UUID for each number: its digits, spread by an odd factor."""
     mixed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(kind)
     text = np.char.mod("%016x", mixed)
-    digits = pa.array(text.tolist())
+    digits = pa.array(text.tolist(), pa.string())
     cut = [pc.utf8_slice_codeunits(digits, a, b) for a, b in ((0, 8), (8, 12), (13, 16), (0, 12))]
     return pc.binary_join_element_wise(cut[0], "-", cut[1], "-4", cut[2], f"-8{kind:03}-", cut[3], "")
 

@@ -18,6 +18,7 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.publishing.bundle import write_tarballs
 from naflora_etl.publishing.publish import MARKER, publish_release
 from naflora_etl.publishing.targets import FolderTarget, S3Target, Target, open_target
+from naflora_etl.publishing.verify import verify_release
 
 CopyRelease = Callable[[], Path]
 BUCKET = "herbaria"
@@ -131,6 +132,32 @@ def test_a_marker_is_created_once(place: str) -> None:
     target = open_target(place)
     assert target.create(MARKER, b"ours") and not target.create(MARKER, b"theirs")
     assert target.read(MARKER) == b"ours"
+
+
+def test_what_is_published_keeps_its_promises_and_can_be_published_further(release: Path, tmp_path: Path) -> None:
+    publish_release(release, FolderTarget(tmp_path / "there"))
+    assert verify_release(tmp_path / "there") == []
+    done = publish_release(tmp_path / "there", FolderTarget(tmp_path / "further"))
+    assert done.sent == done.files and verify_release(tmp_path / "further") == []
+
+
+WRITING = {
+    "publish to itself": ("publish", "{0}", "--to", "{0}"),
+    "publish": ("publish", "{0}", "--to", "{0}/x"),
+    "shard": ("shard", "{0}", "--layout", "imagefolder", "--out", "{0}/x/y"),
+    "subset": ("subset", "{0}", "--classes", "2", "--out", "{0}/x"),
+    "a new file of diff": ("diff", "{0}", "{0}", "--out", "{0}/x.parquet"),
+    "diff over the manifest": ("diff", "{0}", "{0}", "--out", "{0}/manifest.parquet"),
+}
+
+
+@pytest.mark.parametrize("words", WRITING.values(), ids=WRITING)
+def test_nothing_is_written_into_a_release(copy_release: CopyRelease, words: tuple[str, ...]) -> None:
+    folder = copy_release()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    told = CliRunner().invoke(main, [word.format(folder) for word in words], catch_exceptions=False)
+    assert told.exit_code == 1 and "a release holds its own files only; name a place outside of it." in told.output
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_what_is_published_stays(release: Path, copy_release: CopyRelease, place: str) -> None:

@@ -51,6 +51,26 @@ def release_of(world: SmallWorld) -> Path:
     return world.release
 
 
+def test_sums_that_list_nothing_promise_nothing(copy_release: CopyRelease) -> None:
+    folder = copy_release()
+    (folder / "SHA256SUMS").write_bytes(b"")
+    assert told(folder) == "SHA256SUMS: it lists no file; take the file anew from where the release came from."
+
+
+MARKERS = {
+    "of another release": (b'{"SHA256SUMS": "00"}', "it names another SHA256SUMS, so another release was published"),
+    "no marker": (b"[]", "it is no marker of a published release"),
+    "no JSON": (b"\xff", "it is no marker of a published release"),
+}
+
+
+@pytest.mark.parametrize(("marker", "sentence"), MARKERS.values(), ids=MARKERS)
+def test_a_marker_that_is_not_this_release_s_is_found(copy_release: CopyRelease, marker: bytes, sentence: str) -> None:
+    folder = copy_release()
+    (folder / "PUBLISHED.json").write_bytes(marker)
+    assert told(folder).startswith(f"PUBLISHED.json: {sentence}")
+
+
 # what is whole
 
 

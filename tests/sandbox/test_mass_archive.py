@@ -55,3 +55,10 @@ def test_the_same_seed_writes_the_same_bytes_and_a_zip_holds_the_same_files(mass
     assert again.truth.read_bytes() == mass.truth.read_bytes()
     twice = write_mass(tmp_path / "twice" / "big.zip", IMAGES, species=40, seed=3)
     assert twice.gbif.read_bytes() == again.gbif.read_bytes()
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_a_handful_that_one_aggregator_does_not_hold_is_written_too(images: int, tmp_path: Path) -> None:
+    made = write_mass(tmp_path / "few", images)
+    shown = [medium for path in (made.gbif, made.idigbio) for record in read(path) for medium in record.media]
+    assert len(shown) > 0
