@@ -76,6 +76,12 @@ def test_datasets_reads_the_folder_as_it_stands(release: Path, tmp_path: Path) -
         assert {key: (size, facts["class_id"]) for key, size, facts in told[part]} == wanted
 
 
+def test_the_card_tells_of_every_file(release: Path) -> None:
+    files = (release / "README.md").read_text(encoding="utf-8").partition("## Files")[2].partition("## How to load")[0]
+    there = {path.name for path in release.iterdir() if path.suffix != ".tar"} - {"README.md"}
+    assert {name for name in there if f"`{name}`" not in files} == set()
+
+
 def test_the_hub_reads_the_head_of_the_card(release: Path) -> None:
     import huggingface_hub
 
