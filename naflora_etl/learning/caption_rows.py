@@ -48,18 +48,27 @@ def with_names(manifest: pa.Table, names: Mapping[str, Mapping[str, str]]) -> li
 
 
 def caption_texts(
-    rows: Sequence[Row], *, template: str, columns: str | None = None, kind: str | None = None
+    rows: Sequence[Row],
+    *,
+    template: str,
+    columns: str | None = None,
+    kind: str | None = None,
+    knobs: tuple[str, str] = ("--text ", "--names"),
 ) -> tuple[str, Texts]:
-    """Return how captions are made, in a few words, and what makes them: texts by the ending of their file."""
+    """Return how captions are made, in a few words, and what makes them: texts by the ending of their file.
+
+    `knobs` are what a fault calls the kind and the file of names, as its reader gave them.
+    """
     known = sorted({column for row in rows for column in row})
     if kind == "all":
         return "BioTrove's ten texts", lambda row: _all_texts(str(row["image_key"]), row)
     if kind:
         if kind not in TEXT_TYPES:
-            raise Fault(f"--text {kind}: there is no such text; there are all, {', '.join(TEXT_TYPES)}.")
+            raise Fault(f"{knobs[0]}{kind}: there is no such text; there are all, {', '.join(TEXT_TYPES)}.")
         lacking = sum(kind not in biotrove_texts(row) for row in rows)
         if lacking:
-            raise Fault(f"--text {kind}: {lacking} images have no common name; give them with --names, or take sci.")
+            named = f"{knobs[0]}{kind}: {lacking} images have no common name"
+            raise Fault(f"{named}; give them with {knobs[1]}, or take sci.")
         return kind, lambda row: {"txt": biotrove_texts(row)[kind]}
     if columns == "auto":
         values = {name: [row.get(name) for row in rows] for name in CANDIDATES if name in known}

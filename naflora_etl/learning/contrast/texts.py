@@ -24,7 +24,7 @@ class Words:
             self.texts = [_trainable(row) for row in rows]
             return
         kind = None if options.kind == "template" else options.kind
-        _, make = caption_texts(rows, template=options.template, kind=kind)
+        _, make = caption_texts(rows, template=options.template, kind=kind, knobs=("words.kind = ", "words.names"))
         self.texts = [{"txt": make(row)["txt"]} for row in rows]
 
     def of(self, sheets: Integers, *, seed: int, step: int) -> list[str]:

@@ -74,8 +74,8 @@ def tune(
     device = choose_device(loop)
     with settled(loop, device):
         towers = make_towers(recipe.tower).to(device)
-        run = ContrastRun.begin(Path(out), recipe, opened, resume=resume)
         words = Words(rows_of(part, recipe.words.names), recipe.words)
+        run = ContrastRun.begin(Path(out), recipe, opened, resume=resume)  # nothing is begun that cannot go on
         data = recipe.data.model_copy(update={"size_px": towers.shape})
         with closing(SheetDataset(part, data)) as dataset:
             reached = _loop(run, recipe, towers, dataset, words, progress, stop_after_steps)

@@ -162,13 +162,18 @@ def test_a_sheet_without_a_common_name_takes_the_kind_without_it():
             ["tower.weights=nowhere.pt"],
             "tower.weights = nowhere.pt: no such file, nor a tag of this model in open_clip;",
         ),
-        (["words.kind=com"], "--text com: 48 images have no common name; give them with --names, or take sci."),
+        (
+            ["words.kind=com"],
+            "words.kind = com: 48 images have no common name; give them with words.names, or take sci.",
+        ),
+        (["words.kind=bogus"], "words.kind = bogus: there is no such text; there are all, com, "),
     ],
 )
 def test_what_cannot_be_tuned(release: Path, tmp_path: Path, overrides: list[str], sentence: str):
     with pytest.raises(Fault) as refusal:
         tune(release, recipe=recipe_with(*overrides), out=tmp_path / "run")
     assert str(refusal.value).startswith(sentence)
+    assert not (tmp_path / "run").exists()  # or the mended command would be told that it holds a run
 
 
 def test_weights_of_another_model_are_refused(locked: Path, release: Path, tmp_path: Path):
