@@ -107,6 +107,8 @@ def load_part(part: nn.Module, path: Path, knob: str) -> None:
     tensors = read_weights(path, knob=knob, instead=", nor a tag of this model in open_clip; it may also be none")
     found = {name.removeprefix("module.").removeprefix("clip."): tensor for name, tensor in tensors.items()}
     wanted = part.state_dict()
+    if not any(name.startswith("visual.") for name in wanted):  # the image tower alone, out of a file of both
+        found = {name.removeprefix("visual."): it for name, it in found.items() if name.startswith("visual.")} or found
     unfit = [name for name, tensor in wanted.items() if name not in found or found[name].shape != tensor.shape]
     if unfit:
         raise Fault(

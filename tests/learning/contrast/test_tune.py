@@ -227,6 +227,11 @@ def test_an_override_is_refused_as_in_every_recipe(given: str, sentence: str):
     assert str(refusal.value).startswith(sentence)
 
 
+def test_the_image_tower_is_taken_out_of_a_file_of_both(locked: Path):
+    towers = make_towers(TowerOptions(arch="tiny", image_weights=str(locked / "last.pt")))
+    assert torch.equal(towers.clip.visual.state_dict()["proj"], weights_of(locked)["visual.proj"])
+
+
 def test_damaged_weights_are_told(tmp_path: Path):
     (tmp_path / "w.safetensors").write_bytes(b"hello, hello")  # safetensors has an error class of its own
     with pytest.raises(Fault, match=r"^tower\.weights = .*w\.safetensors cannot be read as weights"):
