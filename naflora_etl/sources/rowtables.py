@@ -159,6 +159,12 @@ def _needs_python(file: DataFile) -> bool:
 
 
 def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return texts with their ends trimmed; null where nothing is left."""
+    """Return texts with their ends trimmed; null where nothing is left. Empty texts are null already."""
     trimmed = pc.utf8_trim_whitespace(column)
+    if _letters(trimmed) == _letters(column):
+        return column
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def _letters(column: pa.ChunkedArray) -> int:
+    return pc.sum(pc.binary_length(column)).as_py() or 0

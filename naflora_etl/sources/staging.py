@@ -114,7 +114,7 @@ def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[p
         "broken": pa.repeat("SOURCE_UNREADABLE", bad.num_rows),
     }
     broken = pa.table([columns[name] for name in specimens.STAGED.names], schema=specimens.STAGED)
-    return rows.filter(is_good), broken
+    return rows.filter(is_good) if bad.num_rows else rows, broken
 
 
 def _whose(rows: pa.Table, whose: Whose, first: int) -> dict[str, pa.Array | pa.ChunkedArray]:
