@@ -28,10 +28,10 @@ DESCRIBED = pa.schema([
 TEXT = pa.string()
 Query = Callable[..., pa.Table]
 
-# an address that is normal already: normalise_url would return it as it is
+# an address that is normal already but for blanks in its path: normalise_url would quote these and no more
 PLAIN = (
     r"https?://[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?\.[a-z0-9_-]*[a-z0-9_-](?::[1-9][0-9]{0,3})?"
-    r"/[A-Za-z0-9/%:@!$'()*+,;=~._-]*"
+    r"/[A-Za-z0-9/%:@!$'()*+,;=~._ -]*"
     r"(?:\?[A-Za-z0-9/?%:@!$()*+,;=~._-]+(?:&[A-Za-z0-9_.-]+=[A-Za-z0-9/?%:@!$()*+,=~._-]*)*)?"
 )
 # HTML reads &copy=1 as a sign and the rest, without any semicolon
@@ -40,7 +40,7 @@ PATH = "lower(regexp_replace(coalesce(url, ''), '[?#].*$', '', 's'))"
 SPLIT = rf"""
 select coalesce(regexp_full_match(url, '{PLAIN.replace("'", "''")}')
         and not regexp_matches(url, '^(http://[^/]*:80/|https://[^/]*:443/)')
-        and not regexp_matches(url, '&(?:{SIGNS})'), false) as is_plain,
+        and not ends_with(url, ' ') and not regexp_matches(url, '&(?:{SIGNS})'), false) as is_plain,
     regexp_matches({PATH}, '(/manifest|manifest\.json|/info\.json)$') as is_manifest,
     regexp_matches({PATH}, '\.html?$') as is_page,
     regexp_matches(coalesce(url, ''), '^([?#]|$)') as is_empty,
@@ -49,7 +49,7 @@ from staged
 """
 DESCRIBE = """
 with told as (
-    select *, case when is_plain then url else odd_url end as image_url,
+    select *, case when is_plain then replace(url, ' ', '%20') else odd_url end as image_url,
         case when is_empty then 'NO_IMAGE' when kind_issue is not null then kind_issue
             when is_manifest then 'IMAGE_IS_MANIFEST' when is_page then 'IMAGE_IS_WEB_PAGE' end as shown
     from staged

@@ -41,6 +41,7 @@ VALUES = {
 }
 URLS = [
     "http://a.org/1.jpg", "HTTP://A.org:80/1.JPG#x", "https://a.org/a b.jpg", "https://a.org?x=1", "http://a.org",
+    "https://a.org/a ?x=1 2", "https://a.org/a ", "https://a.org/ a?x=1", "https://a.org/a b.jpg?x=1",
     "http://a.org:80/1", "https://a.org:443/1", "http://a.org:8080/1", "http://a.org:65536/1", "http://a_b.org/~x/%20",
     "http://a.org/q?a=1&b=2", "http://a.org/q?a=1&copy=2", "http://a.org/q?a=1&notify=2", "http://a.org/q?a=1&amp;b=2",
     "http://a.org/q?a='1'", "http://a.org/(x)'y'", "http://a.org/é.jpg", "http://user@a.org/1", "http://localhost/1",
