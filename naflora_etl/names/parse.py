@@ -29,6 +29,7 @@ _NO_WORDS = (
 )
 _NO_GENUS = frozenset(_NO_WORDS.split())
 _EITHER = frozenset(("dela",))  # of an author's name as a rule, but an epithet directly behind a genus
+_DIRECT = "secundum"  # one-sided, directly behind a genus or a rank; elsewhere it says whose sense is meant
 # What an epithet looks like that stands behind authors without a rank; anything else there is a word about them.
 _LATIN = re.compile(r"[a-z]{3,}(?:us|a|um|is|e|i|ens|ans|oides)")
 _NO_PLANT = re.compile(
@@ -189,10 +190,10 @@ def _read_species(base: ParsedName, words: list[str], at: int, one_case: bool) -
     if mark in _NO_SPECIES and not _is_epithet(words[at], also=_NO_SPECIES):
         return _put(base, qualifier="sp.")
     if words[at] == "×":
-        if at + 1 == len(words) or not _is_epithet(words[at + 1]):
+        if at + 1 == len(words) or not _is_directly(words[at + 1]):
             return _read_formula(base, words[at:])
         base, at = _put(base, species_hybrid=True), at + 1
-    elif not _is_epithet(words[at]) and not (words[at] in _EITHER and at + 1 < len(words)):
+    elif not _is_directly(words[at]) and not (words[at] in _EITHER and at + 1 < len(words)):
         if "×" in words[at:]:
             return _read_formula(base, words[words.index("×", at) :])
         above = next((place for place in range(at, len(words)) if words[place].rstrip(".") in ABOVE_SPECIES), None)
@@ -286,12 +287,16 @@ def _read_rank(words: list[str], at: int) -> tuple[str | None, str, int] | None:
     if behind == len(words):
         return None
     epithet = words[behind].lower() if len(mark) > 2 else words[behind]  # var. Douglasii, as it was once written
-    return (rank, _epithet(epithet), behind + 1) if _is_epithet(epithet) else None
+    return (rank, _epithet(epithet), behind + 1) if _is_directly(epithet) else None
 
 
 def _is_epithet(word: str, also: frozenset[str] | set[str] = frozenset()) -> bool:
     bare = word.rstrip(",")
     return bare not in _NOT_EPITHETS and bare not in also and _EPITHET.fullmatch(bare) is not None
+
+
+def _is_directly(word: str) -> bool:
+    return _is_epithet(word) or word.rstrip(",") == _DIRECT
 
 
 def _epithet(word: str) -> str:

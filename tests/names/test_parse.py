@@ -41,6 +41,11 @@ CANONICAL = {
     "Poa pratensis var. caespitos\u0430 Reverd.": "Poa pratensis var. caespitosa",
     "Galium tricorne Stokes,pro parte": "Galium tricorne",
     "Quercus alba var. Repanda Michx.": "Quercus alba var. repanda",
+    # an epithet that is a word about authors elsewhere
+    "Sorghastrum secundum (Elliott) Nash": "Sorghastrum secundum",
+    "Epidendrum × secundum": "Epidendrum × secundum",
+    "Epidendrum nocturnum var. secundum": "Epidendrum nocturnum var. secundum",
+    "Carex nigra L. secundum Mackenzie": "Carex nigra",
     # authors that look like epithets or ranks
     "Platanthera flava (L.) Lindl. f. albiflora Rchb. f.": "Platanthera flava f. albiflora",
     "Polypodium vulgare L. f. ex Hook. f.": "Polypodium vulgare",

@@ -79,7 +79,7 @@ def test_seinets_archive_becomes_records_and_a_choice_of_images(seinet: Path) ->
     assert funnel["records"] == (
         695,
         {
-            "NO_RECORDS": 16_226, "NO_IMAGE": 945, "OUTSIDE_REGION": 146,
+            "NO_RECORDS": 16_226, "NO_IMAGE": 943, "IMAGE_IS_WEB_PAGE": 2, "OUTSIDE_REGION": 146,
             "RECORD_IS_OBSERVATION": 121, "RECORD_IS_LIVING": 1, "NAME_DOUBTFUL": 5,
             "NAME_NOT_ON_CHECKLIST": 1,
         },

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from naflora_etl.engine.contracts import check_table, conform, read_contract
+from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.tables import parquet_bytes
 from naflora_etl.engine.workspace import Workspace
@@ -229,10 +230,11 @@ def test_the_order_of_pages_makes_no_difference() -> None:
 def harvest_archive(path: Path, taxa: pa.Table, wcvp: pa.Table, **options: Any) -> pa.Table:
     harvest = harvest_pages(
         taxa,
+        wcvp,
         options=HarvestOptions(sources=("archive",), archives=(str(path),)),
         http=None,  # type: ignore[arg-type]
         blobs=None,  # type: ignore[arg-type]
-        notes=None,  # type: ignore[arg-type]
+        notes=Notes(Workspace("memory://seinet")),
         tables=None,  # type: ignore[arg-type]
         slice=0,
         progress=lambda *told: None,
