@@ -14,7 +14,8 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	@$(if $(ALL),./.ci/apt)
 	@$(BIN)/naflora models fetch
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(MARKS)"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(MARKS) and not alone"
+	$(if $(ALL),$(BIN)/python -m pytest -m "$(MARKS) and alone")
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/mypy

@@ -48,6 +48,7 @@ def test_webdataset_reads_every_sample_with_its_label(
 
 @LEFT_OPEN
 @pytest.mark.slow
+@pytest.mark.alone  # the loader's workers are forks of this process and everything that it runs
 def test_torchs_dataloader_shares_the_shards_among_its_workers(
     release: Path, manifest: dict[str, dict[str, Any]]
 ) -> None:
