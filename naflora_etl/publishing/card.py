@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from naflora_etl import __version__
 from naflora_etl.publishing.citation import render_bibtex
@@ -16,8 +18,11 @@ HUB_LICENCES = ("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nd-4.0", "cc-by-n
 HUB_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def render_card(contents: Contents) -> str:
-    """Return the card; every figure in it is counted from the tables, every choice read from the recipe."""
+def render_card(contents: Contents, reading: Mapping[str, Any] | None = None) -> str:
+    """Return the card; every figure in it is counted from the tables, every choice read from the recipe.
+
+    `reading` holds the figures of an independent reader, where one read a sample of the images.
+    """
     return render_page(
         "card.md",
         release=contents.release,
@@ -31,6 +36,7 @@ def render_card(contents: Contents) -> str:
         institutions=shorten(contents.institutions, 40),
         datasets=contents.datasets,
         redaction=contents.redaction,
+        reading=reading,
         version=__version__,
         bibtex=render_bibtex(contents),
     )

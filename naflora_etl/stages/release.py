@@ -136,7 +136,7 @@ def write_release(
     _write_tables(files, contents, whole["taxa"], options.tree)
     withdrawn = find_all_withdrawn(given["harvest"], blobs, whole["records"], contents.manifest)
     files.write(WITHDRAWN, "table", lambda stream: write_withdrawn(withdrawn, stream))
-    files.write("README.md", "document", lambda stream: stream.write(render_card(contents).encode()))
+    files.write("README.md", "document", lambda stream: stream.write(render_card(contents, reading).encode()))
     files.write("report.html", "report", lambda stream: stream.write(page.encode()))
     _write_descriptions(files, contents, list_downloads(given["harvest"]))
     lock = render_lock(recipe, tables.windows, list_downloads(given["harvest"]), files.sums)
