@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +14,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from naflora_etl.engine.tables import hearing_interrupts
 from naflora_etl.engine.workspace import Workspace, telling
 
 MEMORY = "1200MB"
@@ -58,20 +60,18 @@ class Spool:
 
     def query(self, sql: str, parameters: Sequence[Any] = (), **tables: pa.Table) -> pa.Table:
         """Run one query over Arrow tables that it names and over tables that were kept; in any thread."""
-        cursor = self._database.cursor()
-        try:
+        with hearing_interrupts(), closing(self._database.cursor()) as cursor:
             for name, table in tables.items():
                 cursor.register(name, table)
             return cursor.sql(sql, params=list(parameters)).to_arrow_table()
-        finally:
-            cursor.close()
 
     def keep(self, name: str, table: pa.Table) -> None:
         """Append rows to a table of the database, for queries over all of them."""
-        self._database.register("arriving", table)
-        self._database.execute(f"create table if not exists {name} as from arriving limit 0")
-        self._database.execute(f"insert into {name} from arriving")
-        self._database.unregister("arriving")
+        with hearing_interrupts():
+            self._database.register("arriving", table)
+            self._database.execute(f"create table if not exists {name} as from arriving limit 0")
+            self._database.execute(f"insert into {name} from arriving")
+            self._database.unregister("arriving")
 
     def file(self, name: str, table: pa.Table, buckets: np.ndarray) -> None:
         """Append each row to the bucket that `buckets` tells of it."""

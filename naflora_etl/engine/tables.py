@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -75,6 +77,20 @@ def cut_windows(pieces: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
         yield waiting.combine_chunks()
 
 
+INTERRUPTED = re.compile("Query interrupted|Interrupted!|KeyboardInterrupt")
+
+
+@contextmanager
+def hearing_interrupts() -> Iterator[None]:
+    """Raise KeyboardInterrupt for a signal that came while DuckDB worked, which tells of it as an error of its own."""
+    try:
+        yield
+    except (RuntimeError, duckdb.Error) as error:
+        if INTERRUPTED.search(str(error)):
+            raise KeyboardInterrupt from error
+        raise
+
+
 def query_tables(
     sql: str, parameters: Sequence[Any] = (), *, memory_limit: str | None = None, **tables: pa.Table
 ) -> pa.Table:
@@ -82,7 +98,7 @@ def query_tables(
 
     With a `memory_limit`, such as "1GB", a query that needs more to join or sort spills to a scratch folder.
     """
-    with tempfile.TemporaryDirectory() as scratch, duckdb.connect(":memory:") as connection:
+    with hearing_interrupts(), tempfile.TemporaryDirectory() as scratch, duckdb.connect(":memory:") as connection:
         if memory_limit is not None:
             connection.execute(f"set memory_limit = '{memory_limit}'")
             connection.execute("set temp_directory = $1", [scratch])
