@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from naflora_etl.commands.options import json_option
 from naflora_etl.console import watching
+from naflora_etl.engine.faults import Fault
+
+if TYPE_CHECKING:
+    from naflora_etl.learning.releases import Rank
 
 PATH = click.Path(path_type=Path)
 
@@ -68,30 +73,49 @@ def ensemble(files: tuple[Path, ...], out: Path, weights: tuple[float, ...], mea
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
 @click.argument("release_folder", metavar="RELEASE", type=PATH)
-@click.option(
-    "--by", type=click.Choice(["species", "genus", "family"]), default="species", show_default=True, help="Gains by."
-)
+@click.option("--by", type=click.Choice(["species", "genus", "family"]), help="Gains by.  [default: species]")
 @click.option(
     "--support", type=PATH, help="CSV taxon_name,images: what the pretraining saw.  [default: training images]"
 )
-@click.option("--out", type=PATH, help="CSV for the gain of each group.")
+@click.option("--scale-x", type=click.FloatRange(min=0, min_open=True), help="Of curves: B's classes times this.")
+@click.option("--plot", type=PATH, help="Of curves: draw both as a .png.")
+@click.option("--out", type=PATH, help="CSV for the gain of each group, or the points of both curves.")
 @json_option
-def compare(
-    a: Path, b: Path, release_folder: Path, by: str, support: Path | None, out: Path | None, as_json: bool
-) -> None:
+def compare(  # noqa: PLR0913  # a command has as many arguments as options
+    a: Path, b: Path, release_folder: Path, by: Rank | None, support: Path | None, scale_x: float | None,
+    plot: Path | None, out: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Tell what model B gains over model A.
 
     A and B are runs that were evaluated, or files of predictions, on the test part of the same RELEASE: macro-F1 and
-    top-1 with paired bootstrap intervals, and the gain of each species, genus or family by its support.
+    top-1 with paired bootstrap intervals, and the gain of each species, genus or family by its support. Or both are
+    folders of runs: curves over the number of classes that each run was pretrained on.
     """
-    from naflora_etl.learning.compare import compare_predictions, read_support, write_gains
+    from naflora_etl.learning import compare as pairs
+    from naflora_etl.learning import curves
     from naflora_etl.learning.releases import open_release
 
     opened = open_release(release_folder, need_images=False)
-    counts = read_support(support) if support else None
-    result = compare_predictions(a, b, opened, by=by, support=counts)  # type: ignore[arg-type]
+    are_curves = [curves.is_curve(path) for path in (a, b)]
+    if any(are_curves) != all(are_curves) or ((scale_x or plot) and not all(are_curves)):
+        other = (a, b)[are_curves.index(False)]
+        raise Fault(f"curves, which --scale-x and --plot draw, are two folders that hold runs; {other} holds none.")
+    if all(are_curves):
+        if by or support:
+            raise Fault("--by and --support tell gains between two runs; these are folders of runs.")
+        found = curves.compare_curves(a, b, opened, scale_x=scale_x or 1.0)
+        if plot:
+            from naflora_etl.learning.plots import plot_curves
+
+            plot_curves(found, plot)
+        if out:
+            curves.write_curves(found, out)
+        click.echo(json.dumps(found.as_dict(), indent=2) if as_json else str(found))
+        return
+    counts = pairs.read_support(support) if support else None
+    result = pairs.compare_predictions(a, b, opened, by=by or "species", support=counts)
     if out:
-        write_gains(result, out)
+        pairs.write_gains(result, out)
     click.echo(json.dumps(result.as_dict(), indent=2) if as_json else str(result))
 
 

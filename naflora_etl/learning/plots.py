@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from naflora_etl.engine.workspace import Workspace
+from naflora_etl.learning.curves import Curves
 
 INK, PAPER, PALE = "#2f4b3c", "#c8553d", "#b9c7bd"
 SHOWN = 10
@@ -24,7 +25,25 @@ def plot_tables(folder: Path) -> list[str]:
     return drawn
 
 
-def _save(folder: Path, name: str, draw: Any, rows: list[dict[str, str]]) -> None:
+def plot_curves(curves: Curves, path: Path) -> None:
+    """Draw both curves over the classes that were pretrained on, seeds as dots and their means as a line."""
+
+    def draw(axes: Any, rows: list[dict[str, float]]) -> None:
+        for name, colour in ((curves.a, INK), (curves.b, PAPER)):
+            own = [row for row, point in zip(rows, curves.points, strict=True) if point.curve == name]
+            places = sorted({row["x"] for row in own})
+            axes.scatter([row["x"] for row in own], [100 * row["top1"] for row in own], color=colour, s=16)
+            tops = ([row["top1"] for row in own if row["x"] == place] for place in places)
+            axes.plot(places, [100 * sum(top) / len(top) for top in tops], color=colour, label=Path(name).name)
+        scaled = "" if curves.scale_x == 1 else f" (of {Path(curves.b).name} times {curves.scale_x:g})"
+        axes.set_xlabel(f"classes pretrained on{scaled}")
+        axes.set_ylabel(f"top-1 accuracy on {curves.images} images (%)")
+        axes.legend(frameon=False)
+
+    _save(path.parent, path.name, draw, [{"x": point.x, "top1": point.top1} for point in curves.points])
+
+
+def _save(folder: Path, name: str, draw: Any, rows: list[Any]) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.boards import open_board
+from naflora_etl.learning.curves import pretrained_classes
 from naflora_etl.learning.folders import Log, RunFolder
 from naflora_etl.learning.models import SheetClassifier, make_model
 from naflora_etl.learning.recipe import LearnRecipe, learn_recipe_text, read_learn_recipe
@@ -32,7 +33,8 @@ class Run(RunFolder):
             return run
         run.workspace.write("recipe.toml", learn_recipe_text(recipe).encode())
         run.workspace.write("classes.parquet", (release.folder / "classes.parquet").read_bytes())
-        run.write_json("run.json", {"release": release.digest, "classes": len(release.classes)})
+        told = {"release": release.digest, "classes": len(release.classes)}
+        run.write_json("run.json", told | {"pretrained_classes": pretrained_classes(recipe.model.weights)})
         return run
 
     @classmethod
