@@ -93,10 +93,12 @@ class Archive:
         for read in self.read_blocks(file, wanted):
             yield read()
 
-    def read_blocks(self, file: DataFile, wanted: Sequence[str]) -> Iterator[Callable[[], pa.Table]]:
+    def read_blocks(
+        self, file: DataFile, wanted: Sequence[str], encoded: frozenset[str] = frozenset()
+    ) -> Iterator[Callable[[], pa.Table]]:
         """Yield what gives a table of the next rows of one file when it is called, in any thread."""
         with _telling(self.path), self._open(file.location) as stream:
-            reader, blocks = open_rows(stream, file, wanted, block_bytes=self.block_bytes)
+            reader, blocks = open_rows(stream, file, wanted, encoded=encoded, block_bytes=self.block_bytes)
             for block in blocks:
                 yield partial(self._read_block, reader, block)
 

@@ -13,30 +13,38 @@ from naflora_etl.engine.ahead import work_ahead
 from naflora_etl.engine.spool import Spool
 from naflora_etl.sources import pictures, specimens
 from naflora_etl.sources.duplicates import SHARED, Repeats, by_bucket, judge_images
-from naflora_etl.sources.identities import IDENTITIES, find_identities
+from naflora_etl.sources.encoded import as_kind, decode, flat
+from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects, is_among
 from naflora_etl.sources.joining import RowJoiner
+from naflora_etl.sources.parting import Batches, place_rows
 from naflora_etl.sources.pictures import PictureWriter
 from naflora_etl.sources.specimens import SpecimenWriter
 from naflora_etl.sources.staging import Staged
 
-BUCKET_BYTES = 240_000_000
-"""Text of archives and pages that makes one bucket."""
+PART_BYTES = 240_000_000
+"""Text of archives and pages that makes one part of the table."""
 AHEAD = 3
 """Batches that are read and described ahead."""
+COMPARED = ("key_hash", "fingerprint_hash", "alias_hash")
 
 
 class Described(NamedTuple):
-    """A batch, described, with the bucket of each row and the hash of each image's key."""
+    """A batch, described."""
 
     specimens: pa.Table
     pictures: pa.Table
-    buckets: np.ndarray
-    picture_buckets: np.ndarray
-    hashes: np.ndarray
+
+
+class Joined(NamedTuple):
+    """The rows of a part, and of these what is compared over all parts."""
+
+    rows: pa.Table
+    shared: pa.Table
+    identities: pa.Table
 
 
 class Assembly:
-    """Takes batches, then gives the parts of the table: one a bucket, each sorted by its key."""
+    """Takes batches, then gives the parts of the table, each sorted by its key."""
 
     def __init__(
         self,
@@ -50,11 +58,14 @@ class Assembly:
     ) -> None:
         self._spool = spool
         self._license_issue = license_issue
-        self._specimens = SpecimenWriter(spool.query, find_taxon, countries)
+        self._writer = SpecimenWriter(spool.query, find_taxon, countries)
         self._pictures = PictureWriter(spool.query, gbif_api=apis[0], idigbio_api=apis[1])
         self._joiner = RowJoiner(license_issue)
-        self._buckets = max(1, -(-size_bytes // BUCKET_BYTES))
-        self._hashes: list[np.ndarray] = []
+        self._parts = max(1, -(-size_bytes // PART_BYTES))
+        self._told = Batches(spool.shelf("specimens"), specimens.DESCRIBED.empty_table())
+        self._shown = Batches(spool.shelf("pictures"), pictures.DESCRIBED.empty_table())
+        self._compared: list[list[np.ndarray]] = [[np.zeros(0, np.uint64)] for _ in COMPARED]
+        self._images: list[np.ndarray] = []
         self.records = 0
         """Records that came so far."""
         self.taxa: set[str | None] = set()
@@ -63,75 +74,91 @@ class Assembly:
     def add(self, jobs: Iterable[Callable[[], Staged]]) -> None:
         """Take what the jobs stage; they are called in other threads."""
         for batch in work_ahead(self._describe, jobs, AHEAD):
-            self._file(batch)
+            self.records += batch.specimens.num_rows
+            self._told.add(batch.specimens)
+            self._shown.add(batch.pictures)
+            for known, name in zip(self._compared, COMPARED, strict=True):
+                known.append(batch.specimens[name].to_numpy())
+            hashes = batch.pictures["image_hash"].to_numpy()
+            self._images.append(hashes[hashes != 0])
 
     def parts(self, tell: Callable[[int, int], None]) -> Iterator[pa.Table]:
-        """Yield the rows of each bucket."""
-        schema = self._join(tell)
-        changes = by_bucket(judge_images(self._spool.query, None, self._license_issue), self._buckets)
-        names = by_bucket(find_identities(self._spool.query), self._buckets)
+        """Yield the rows of each part."""
+        joined = self._spool.shelf("joined")
+        shared, identities = [], []
+        for number, part in enumerate(work_ahead(self._joining(), range(self._parts), 1)):
+            tell(number, 2 * self._parts)
+            self.taxa.update(pc.unique(part.rows["taxon_id"]).to_pylist())
+            joined.add(part.rows)
+            shared.append(part.shared)
+            identities.append(part.identities)
+        images = pa.concat_tables(shared)
+        changes = by_bucket(judge_images(self._spool.query, images, self._license_issue), self._parts)
+        names = by_bucket(self._compare(pa.concat_tables(identities)), self._parts)
 
         def make(given: tuple[int, pa.Table, pa.Table]) -> pa.Table:
-            bucket, changed, named = given
-            return conclude(self._spool.take("joined", bucket, schema), changed, named)
+            number, changed, named = given
+            part = conclude(joined.read(number), changed, named)
+            joined.drop(number)
+            return part
 
-        for bucket, part in enumerate(work_ahead(make, zip(range(self._buckets), changes, names, strict=True))):
-            tell(self._buckets + bucket, 2 * self._buckets)
+        for number, part in enumerate(work_ahead(make, zip(range(self._parts), changes, names, strict=True))):
+            tell(self._parts + number, 2 * self._parts)
             yield part
-
-    # one batch
 
     def _describe(self, job: Callable[[], Staged]) -> Described:
         staged = job()
-        told = self._specimens.describe(staged.specimens) if staged.specimens.num_rows else _NO_SPECIMENS
+        told = self._writer.describe(staged.specimens) if staged.specimens.num_rows else _NO_SPECIMENS
         shown = self._pictures.describe(staged.pictures) if staged.pictures.num_rows else _NO_PICTURES
-        hashes = self._spool.query("select hash(image_key) as h from t where image_key is not null", t=shown)
-        return Described(told, shown, self._places(told), self._places(shown), hashes["h"].to_numpy())
+        return Described(told, shown)
 
-    def _places(self, rows: pa.Table) -> np.ndarray:
-        if self._buckets == 1:
-            return np.zeros(rows.num_rows, np.int64)
-        found = self._spool.query("select (hash(stem) % ?)::bigint as b from t", [self._buckets], t=rows)
-        return np.asarray(found["b"].to_numpy())
+    def _joining(self) -> Callable[[int], Joined]:
+        """Return what joins a part, whose rows were all filed."""
+        repeats = Repeats(self._images)
+        suspects = find_suspects(*(np.concatenate(known) for known in self._compared))
+        of_specimens, of_pictures = place_rows(self._told.hashes, self._shown.hashes, self._parts)
+        self._told.place(of_specimens)
+        self._shown.place(of_pictures)
+        self._images, self._compared = [], []
 
-    def _file(self, batch: Described) -> None:
-        self.records += batch.specimens.num_rows
-        self._spool.file("specimens", batch.specimens, batch.buckets)
-        self._spool.file("pictures", batch.pictures, batch.picture_buckets)
-        self._hashes.append(batch.hashes)
+        def join(part: int) -> Joined:
+            rows = self._joiner.join(self._told.take(part), self._shown.take(part))
+            hashes = rows["image_hash"].fill_null(0).to_numpy()
+            shared = _select(rows, part, repeats.among(hashes) & (hashes != 0), SHARED)
+            keys = self._spool.query("select hash(specimen_key) as h from t", t=rows.select(["specimen_key"]))["h"]
+            doubted = _select(rows, part, is_among(keys.to_numpy(), suspects), IDENTITIES)
+            return Joined(rows, shared, doubted)
 
-    # all buckets
+        return join
 
-    def _join(self, tell: Callable[[int, int], None]) -> pa.Schema:
-        """Join every bucket and file its rows; keep what is judged over all rows. Return the schema of the rows."""
-        repeats = Repeats(self._hashes)
-        self._hashes.clear()
+    def _compare(self, identities: pa.Table) -> pa.Table:
+        alias = self._writer.aliases(identities["alias"])
+        identities = identities.set_column(IDENTITIES.names.index("alias"), "alias", alias)
+        return find_identities(lambda sql: self._spool.query(sql, identities=identities))
 
-        def join(bucket: int) -> tuple[pa.Table, np.ndarray]:
-            told = self._spool.take("specimens", bucket, specimens.DESCRIBED)
-            shown = self._spool.take("pictures", bucket, pictures.DESCRIBED)
-            rows = self._joiner.join(told, shown)
-            rows = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
-            rows = rows.append_column("bucket", pa.repeat(pa.scalar(bucket, pa.int64()), rows.num_rows))
-            hashes = self._spool.query("select hash(image_key) as h, image_key is null as n from t", t=rows)
-            return rows, repeats.among(hashes["h"].to_numpy()) & ~hashes["n"].to_numpy()
 
-        for bucket, (rows, is_shared) in enumerate(work_ahead(join, range(self._buckets), 1)):
-            tell(bucket, 2 * self._buckets)
-            self.taxa.update(pc.unique(rows["taxon_id"]).to_pylist())
-            self._spool.keep("shared", rows.filter(pa.array(is_shared)).select(SHARED.names).cast(SHARED))
-            self._spool.keep("identities", rows.select(IDENTITIES.names).cast(IDENTITIES))
-            self._spool.file("joined", rows, np.full(rows.num_rows, bucket))
-            schema = rows.schema
-        return schema
+def _select(rows: pa.Table, part: int, is_wanted: np.ndarray, schema: pa.Schema) -> pa.Table:
+    """Return some rows as they are compared; in place of what is left of an occurrenceID, it is whole."""
+    position = np.flatnonzero(is_wanted)
+    at = pa.array(position)
+    columns = {"bucket": pa.array(np.full(len(position), part)), "position": at}
+    for field in schema:
+        if field.name not in columns:
+            given = rows["occurrenceID" if field.name == "alias" else field.name]
+            columns[field.name] = as_kind(flat(given).take(at), field.type)
+    return pa.table(columns, schema=schema)
 
 
 _NO_SPECIMENS, _NO_PICTURES = specimens.DESCRIBED.empty_table(), pictures.DESCRIBED.empty_table()
 
 
+NOT_TOLD = ("seq", "medium", "surname", "number", "image_hash", *COMPARED)
+"""Columns of the joined rows that are used up."""
+
+
 def conclude(rows: pa.Table, changed: pa.Table, named: pa.Table) -> pa.Table:
     """Return the rows of a bucket with what the judgements over all rows changed in them, by position."""
-    table = {name: rows[name].combine_chunks() for name in rows.column_names}
+    table = {name: decode(rows[name]) for name in rows.column_names if name not in NOT_TOLD}
     table["issue"] = pc.coalesce(table["issue"], table["license_issue"])
     nothing = pa.nulls(rows.num_rows, pa.string())
     table["duplicate_of"], flags = nothing, []

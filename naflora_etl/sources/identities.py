@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 
 IDENTITIES = pa.schema(
@@ -100,3 +101,34 @@ def find_identities(query: Callable[..., pa.Table]) -> pa.Table:
     Columns: bucket, position, specimen_key, flag.
     """
     return query(BY_ID)
+
+
+def find_suspects(keys: np.ndarray, fingerprints: np.ndarray, aliases: np.ndarray) -> np.ndarray:
+    """Return the specimen keys of all rows that find_identities may say anything of: a few of all.
+
+    All are hashes of 64 bits, one a record, 0 where there is none. These are the keys of several fingerprints, and
+    those that one occurrenceID stands under: rows with any other key can neither be told apart nor joined.
+    """
+    mixed = _differing(keys, fingerprints, fingerprints != 0)
+    several = _differing(aliases, keys, aliases != 0)
+    return np.union1d(mixed, keys[is_among(aliases, several)])
+
+
+def is_among(hashes: np.ndarray, few: np.ndarray) -> np.ndarray:
+    """Return which of some hashes are among a few, which come in order."""
+    if not len(few):
+        return np.zeros(len(hashes), bool)
+    at = np.minimum(np.searchsorted(few, hashes), len(few) - 1)
+    return np.asarray(few[at] == hashes)
+
+
+def _differing(groups: np.ndarray, values: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """Return the groups, in order, that have different values."""
+    groups, values = groups[told], values[told]
+    if not len(groups):
+        return groups
+    order = np.argsort(groups)
+    groups, values = groups[order], values[order]
+    starts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
+    differ = np.minimum.reduceat(values, starts) != np.maximum.reduceat(values, starts)
+    return np.asarray(groups[starts[differ]])

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 
 from naflora_etl.sources.darwincore import short_key
 from naflora_etl.sources.distinct import Distinct
+from naflora_etl.sources.encoded import Column, first_encoded, first_of, flat, only_where, told_where
 from naflora_etl.sources.licences import choose_license
 from naflora_etl.sources.staging import BETWEEN
 
 TEXT = pa.string()
-NOT_OF_A_ROW = ("stem", "link", "licenses", "issue")
+NOT_OF_A_ROW = ("stem", "licenses", "issue", "stem_hash", "link_hash")
 """Columns of a specimen that are used up by the join."""
 
 
@@ -42,10 +43,12 @@ class RowJoiner:
         `license_issue` comes after that.
         """
         places = find_places(specimens, pictures)
-        stem = _either(specimens["stem"], places.specimen, pictures["stem"], places.picture)
+        stems = _taker(places.specimen)(specimens["stem"]), _taker(places.picture)(pictures["stem"])
+        if pc.any(pc.not_equal(*stems)).as_py():
+            raise AssertionError("media hang on a record with another id: two ids have the same hash")
         number = pc.if_else(pa.array(places.picture < 0), "-", pc.cast(pa.array(places.number), TEXT))
-        key = pc.binary_join_element_wise(stem, number, "/")
-        seq = _either(specimens["seq"], places.specimen, pictures["seq"], places.picture)
+        key = pc.binary_join_element_wise(first_of(*stems), number, "/")
+        seq = pc.coalesce(_taker(places.specimen)(specimens["seq"]), _taker(places.picture)(pictures["seq"]))
         order = _sorted_once(key, seq)
         places = Places(*(each[order] for each in places))
         keys, seqs = key.take(pa.array(order)), seq.take(pa.array(order))
@@ -55,38 +58,40 @@ class RowJoiner:
         self, specimens: pa.Table, pictures: pa.Table, places: Places, columns: dict[str, pa.Array]
     ) -> pa.Table:
         of_specimen, of_picture = _taker(places.specimen), _taker(places.picture)
-        for name in ("source", "page_key", "source_record_id"):
-            columns[name] = pc.coalesce(of_specimen(specimens[name]), of_picture(pictures[name]))
+        has_record, has_image = places.specimen >= 0, places.picture >= 0
         for name in specimens.column_names:
             if name not in columns and name not in NOT_OF_A_ROW:
                 columns[name] = of_specimen(specimens[name])
-        for name in ("image_url", "image_key", "host", "copy_urls", "rightsHolder", "creator"):
+        for name in ("image_url", "image_key", "host", "copy_urls", "rightsHolder", "creator", "image_hash"):
             columns[name] = of_picture(pictures[name])
-        columns["specimen_key"] = _with_orphans(columns, places)
+        if not has_record.all():
+            for name in ("source", "page_key"):
+                columns[name] = first_encoded(columns[name], of_picture(pictures[name]))
+            ids = columns["source_record_id"], of_picture(pictures["source_record_id"])
+            columns["source_record_id"] = first_of(*ids)
+            columns["specimen_key"] = _with_orphans(columns, places)
         texts = of_picture(pictures["media_licenses"]), of_specimen(specimens["licenses"])
-        has_image, nothing = pa.array(places.picture >= 0), pa.scalar(None, TEXT)
-        license_id, verbatim = (pc.if_else(has_image, told, nothing) for told in self._license(*texts))
-        image_issue = pc.if_else(has_image, of_picture(pictures["image_issue"]), "NO_IMAGE")
-        of_record = pc.if_else(
-            pa.array(places.specimen >= 0), of_specimen(specimens["issue"]), "IMAGE_WITHOUT_RECORD"
-        )
+        license_id, verbatim = (only_where(has_image, told) for told in self._license(*texts))
         return pa.table(columns | {
-            "medium": pa.array(places.number), "issue": pc.coalesce(of_record, image_issue), "license": license_id,
-            "license_verbatim": verbatim, "license_issue": self._license_issue(license_id)[0],
+            "medium": pa.array(places.number), "license": license_id, "license_verbatim": verbatim,
+            "license_issue": self._license_issue(license_id)[0],
+            "issue": first_encoded(
+                told_where(~has_record, "IMAGE_WITHOUT_RECORD"), of_specimen(specimens["issue"]),
+                told_where(~has_image, "NO_IMAGE"), of_picture(pictures["image_issue"]),
+            ),
         })  # fmt: skip
 
 
 def find_places(specimens: pa.Table, pictures: pa.Table) -> Places:
     """Return which specimen and which picture make a row, in no order."""
-    links = pa.concat_arrays([*specimens["link"].chunks, *pictures["link"].chunks]).dictionary_encode()
-    codes = pc.fill_null(links.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    links = np.concatenate((specimens["link_hash"].to_numpy(), pictures["link_hash"].to_numpy()))
+    known, codes = np.unique(links, return_inverse=True)
     of_specimens, of_pictures = codes[: len(specimens)], codes[len(specimens) :]
     number = _numbers(of_pictures, pictures["seq"].to_numpy())
     # the first row of each link; later ones are written first and so overwritten
-    first = np.full(len(links.dictionary) + 1, -1)
+    first = np.full(len(known), -1)
     backwards = np.argsort(specimens["seq"].to_numpy(), kind="stable")[::-1]
     first[of_specimens[backwards]] = backwards
-    first[-1] = -1
     owner = first[of_pictures]
     bare = np.ones(len(specimens), bool)
     bare[owner[owner >= 0]] = False
@@ -120,24 +125,18 @@ def _sorted_once(key: pa.Array, seq: pa.Array) -> np.ndarray:
     return np.asarray(order.to_numpy()[np.concatenate(([True], fresh))])
 
 
-def _taker(places: np.ndarray) -> Callable[[pa.ChunkedArray], pa.Array]:
-    at = pa.array(places, mask=places < 0)
+def _taker(places: np.ndarray) -> Callable[[Column], pa.Array]:
+    at = pa.array(places, mask=places < 0) if len(places) and places.min() < 0 else pa.array(places)
 
-    def take(column: pa.ChunkedArray) -> pa.Array:
-        return column.combine_chunks().take(at)
+    def take(column: Column) -> pa.Array:
+        return flat(column).take(at)
 
     return take
-
-
-def _either(ours: pa.ChunkedArray, at: np.ndarray, theirs: pa.ChunkedArray, there: np.ndarray) -> pa.Array:
-    return pc.coalesce(_taker(at)(ours), _taker(there)(theirs))
 
 
 def _with_orphans(columns: dict[str, pa.Array], places: Places) -> pa.Array:
     """Return the specimen keys; of media without a record, the key of a record that tells nothing but its id."""
     orphans = np.flatnonzero(places.specimen < 0)
-    if not len(orphans):
-        return columns["specimen_key"]
     told = [columns[name].take(pa.array(orphans)).to_pylist() for name in ("source", "source_record_id")]
     keys = [short_key(source, "", record_id) for source, record_id in zip(*told, strict=True)]
     return pc.replace_with_mask(columns["specimen_key"], pa.array(places.specimen < 0), pa.array(keys, TEXT))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from html.entities import html5
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from naflora_etl.sources import alternatives
 from naflora_etl.sources import darwincore as dwc
 from naflora_etl.sources.distinct import Distinct
+from naflora_etl.sources.encoded import ENCODED, as_kind
 
 STAGED = pa.schema([
     ("seq", pa.int64()),
@@ -19,12 +19,17 @@ STAGED = pa.schema([
         "creator", "media_id")),
 ])  # fmt: skip
 """Media as they are staged, whoever sent them."""
+KINDS = {
+    "seq": pa.int64(), **dict.fromkeys(("stem_hash", "link_hash", "image_hash"), pa.uint64()),
+    **dict.fromkeys(
+        ("source", "page_key", "host", "media_licenses", "rightsHolder", "creator", "image_issue"), ENCODED),
+}  # fmt: skip
 DESCRIBED = pa.schema([
-    ("seq", pa.int64()),
-    *((name, pa.string()) for name in (
-        "stem", "link", "source", "page_key", "source_record_id", "image_url", "image_key", "host", "copy_urls",
-        "media_licenses", "rightsHolder", "creator", "image_issue")),
+    (name, KINDS.get(name, pa.string())) for name in (
+        "seq", "stem", "source", "page_key", "source_record_id", "image_url", "image_key", "host", "copy_urls",
+        "media_licenses", "rightsHolder", "creator", "image_issue", "stem_hash", "link_hash", "image_hash")
 ])  # fmt: skip
+"""Media as they are described: texts that repeat are encoded, and an `image_hash` of 0 stands for no image."""
 TEXT = pa.string()
 Query = Callable[..., pa.Table]
 
@@ -36,34 +41,39 @@ PLAIN = (
 )
 # HTML reads &copy=1 as a sign and the rest, without any semicolon
 SIGNS = "|".join(name for name in html5 if not name.endswith(";"))
-PATH = "lower(regexp_replace(coalesce(url, ''), '[?#].*$', '', 's'))"
+# what is rare is looked for by its letters first, which costs a tenth of a pattern
 SPLIT = rf"""
-select coalesce(regexp_full_match(url, '{PLAIN.replace("'", "''")}')
-        and not regexp_matches(url, '^(http://[^/]*:80/|https://[^/]*:443/)')
-        and not ends_with(url, ' ') and not regexp_matches(url, '&(?:{SIGNS})'), false) as is_plain,
-    regexp_matches({PATH}, '(/manifest|manifest\.json|/info\.json)$') as is_manifest,
-    regexp_matches({PATH}, '\.html?$') as is_page,
-    regexp_matches(coalesce(url, ''), '^([?#]|$)') as is_empty,
-    case when not is_plain then url end as odd
-from staged
+select case when is_plain then null else url end as odd from (select url, coalesce(
+    regexp_full_match(url, '{PLAIN.replace("'", "''")}')
+    and not ((contains(url, ':80/') or contains(url, ':443/'))
+        and regexp_matches(url, '^(http://[^/]*:80/|https://[^/]*:443/)'))
+    and not ends_with(url, ' ') and not (contains(url, '&') and regexp_matches(url, '&(?:{SIGNS})')), false) as is_plain
+from asked)
 """
-DESCRIBE = """
+PATH = "lower(regexp_replace(url, '[?#].*$', '', 's'))"
+DESCRIBE = rf"""
 with told as (
-    select *, case when is_plain then replace(url, ' ', '%20') else odd_url end as image_url,
-        case when is_empty then 'NO_IMAGE' when kind_issue is not null then kind_issue
-            when is_manifest then 'IMAGE_IS_MANIFEST' when is_page then 'IMAGE_IS_WEB_PAGE' end as shown
-    from staged
+    select *, case when odd is not null or url is null then odd_url when contains(url, ' ')
+            then replace(url, ' ', '%20') else url end as image_url,
+        case when url is null or regexp_matches(url, '^([?#]|$)') then 'NO_IMAGE'
+            when kind_issue is not null then kind_issue
+            when (contains(lower(url), 'manifest') or contains(lower(url), '/info.json'))
+                and regexp_matches({PATH}, '(/manifest|manifest\.json|/info\.json)$') then 'IMAGE_IS_MANIFEST'
+            when contains(lower(url), '.htm') and regexp_matches({PATH}, '\.html?$') then 'IMAGE_IS_WEB_PAGE'
+            end as shown
+    from asked
+), keyed as (
+    select *, case when shown is null then left(sha256(image_url), 20) end as image_key from told
 )
-select seq, stem, link, source, page_key, source_record_id, image_url,
-    case when shown is null then left(sha256(image_url), 20) end as image_key,
-    regexp_extract(image_url, '^https?://([^/?#]*)', 1) as host,
-    case when shown is null and image_url is not null then case
+select image_url, image_key, nullif(split_part(image_url, '/', 3), '') as host,
+    case when image_key is not null then case
         when source = 'gbif' and regexp_full_match(source_record_id, '[0-9]+') and url != ''
-            then '{"gbif": "' || ? || source_record_id || '/media/' || md5(url) || '"}'
+            then '{{"gbif": "' || ? || source_record_id || '/media/' || md5(url) || '"}}'
         when source = 'idigbio' then odd_copy end end as copy_urls,
-    licenses as media_licenses, rightsHolder, creator,
-    coalesce(shown, case when image_url is null then 'URL_UNUSABLE' end) as image_issue
-from told
+    coalesce(shown, case when image_url is null then 'URL_UNUSABLE' end) as image_issue,
+    hash(stem) as stem_hash, hash(link) as link_hash,
+    case when image_key is null then 0 else hash(image_key) end as image_hash
+from keyed
 """
 
 
@@ -86,16 +96,16 @@ class PictureWriter:
 
     def describe(self, staged: pa.Table) -> pa.Table:
         """Return the images of staged media (STAGED), in their order (DESCRIBED)."""
-        split = self._query(SPLIT, staged=staged)
-        columns = {name: split[name] for name in ("is_plain", "is_manifest", "is_page", "is_empty")}
-        columns["odd_url"] = self._url(split["odd"])[0]
-        columns["kind_issue"] = self._kind(staged["kind"], staged["format"])[0]
-        has_ids = staged["media_id"].null_count < staged.num_rows
-        columns["odd_copy"] = self._copy(staged["media_id"])[0] if has_ids else pa.nulls(staged.num_rows, TEXT)
-        for name, column in columns.items():
-            staged = staged.append_column(name, column)
-        described = self._query(DESCRIBE, [self._gbif_copies], staged=staged)
-        described = described.set_column(
-            described.schema.get_field_index("host"), "host", pc.if_else(pc.equal(described["host"], ""),
-            pa.scalar(None, TEXT), described["host"]))  # fmt: skip
-        return described.cast(DESCRIBED).combine_chunks()
+        odd = self._query(SPLIT, asked=staged.select(["url"]))["odd"]
+        has_odd, has_ids = (column.null_count < staged.num_rows for column in (odd, staged["media_id"]))
+        nothing = pa.nulls(staged.num_rows, TEXT)
+        asked = {name: staged[name] for name in ("stem", "link", "source", "source_record_id", "url")} | {
+            "odd": odd,
+            "odd_url": self._url(odd)[0] if has_odd else nothing,
+            "kind_issue": self._kind(staged["kind"], staged["format"])[0],
+            "odd_copy": self._copy(staged["media_id"])[0] if has_ids else nothing,
+        }
+        told = self._query(DESCRIBE, [self._gbif_copies], asked=pa.table(asked))
+        columns = {name: staged[name] for name in DESCRIBED.names if name in staged.column_names}
+        columns |= {name: told[name] for name in told.column_names} | {"media_licenses": staged["licenses"]}
+        return pa.table([as_kind(columns[field.name], field.type) for field in DESCRIBED], schema=DESCRIBED)

@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 
 from naflora_etl.engine.metafile import DataFile
 from naflora_etl.sources import pythonrows
+from naflora_etl.sources.encoded import ENCODED, encode, first_encoded, first_of, flat, recode, repeat, stack
 from naflora_etl.sources.rowblocks import BLOCK_BYTES, RowBlock, read_blocks
 
 PYTHON_ROWS = 20_000
@@ -31,6 +32,8 @@ class RowReader:
     wanted: tuple[str, ...]
     width: int
     """Columns of the header; 0 where there is none."""
+    encoded: frozenset[str] = frozenset()
+    """Those of the wanted terms that come encoded, since their values repeat."""
 
     def read_block(self, block: RowBlock) -> pa.Table:
         """Return the rows of a block, the plain ones first; raises csv.Error."""
@@ -40,12 +43,12 @@ class RowReader:
         if len(plain):
             table, misfits = self._by_arrow(block.plain(), len(plain))
             numbers = block.first_number + np.delete(plain, misfits)
-            odd += list(plain[misfits])
+            odd += list(plain[misfits])  # behind those of the block
             tables.append(self._conclude(table, pa.array(numbers)))
         if odd:
             rows = (cells for at in odd for cells in self._cells(block.row(int(at))))
             tables.append(self.read_cells(rows, block.first_number + np.array(odd)))
-        return pa.concat_tables(tables).combine_chunks()
+        return stack(tables)
 
     def read_odd(self, block: RowBlock) -> None:
         """Read the odd rows alone, to see whether that can be done; raises csv.Error."""
@@ -63,6 +66,7 @@ class RowReader:
                 columns[name].append(terms.get(name))
             columns["id"].append(core_id or None)
         made = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+        made |= {name: encode(made[name]) for name in self.encoded}
         fits = pa.array(right, pa.bool_())
         return pa.table({"number": pa.array(numbers[: len(right)], pa.int64()), "fits": fits} | made)
 
@@ -90,7 +94,7 @@ class RowReader:
                 newlines_in_values=bool(self.file.quote), ignore_empty_lines=True, invalid_row_handler=note,
             ),
             convert_options=pa_csv.ConvertOptions(
-                check_utf8=False, column_types=dict.fromkeys(names, pa.string()), null_values=[""],
+                check_utf8=False, column_types=self._kinds(names), null_values=[""],
                 strings_can_be_null=True, include_columns=[str(at) for at in needed],
             ),
         )  # fmt: skip
@@ -98,31 +102,42 @@ class RowReader:
             raise AssertionError(f"{rows} plain rows, of which Arrow read {table.num_rows} and {len(misfits)}")
         return table, np.array(misfits, np.int64)
 
+    def _kinds(self, names: Sequence[str]) -> dict[str, pa.DataType]:
+        """Return how the columns are read: encoded where all terms at their place are."""
+        texts = {self.file.id_position, *(at for at, name in self.file.columns if name not in self.encoded)}
+        told = {at for at, _ in self.file.columns} - texts
+        return {name: ENCODED if at in told else pa.string() for at, name in enumerate(names)}
+
     def _conclude(self, table: pa.Table, numbers: pa.Array) -> pa.Table:
-        columns: dict[str, pa.ChunkedArray | pa.Array] = {
-            "number": numbers, "fits": pa.repeat(True, table.num_rows),
-            "id": _trimmed(table[str(self.file.id_position)]),
+        rows = table.num_rows
+        columns: dict[str, pa.Array] = {
+            "number": numbers, "fits": pa.repeat(True, rows), "id": _trimmed(table[str(self.file.id_position)]),
         }  # fmt: skip
         places = defaultdict(list)
         for position, name in self.file.columns:
             places[name].append(position)
         constants = dict(reversed(self.file.constants))
+        trimmed = {at: _trimmed(table[str(at)]) for name in self.wanted for at in places[name]}
         for name in self.wanted:
-            parts = [_trimmed(table[str(at)]) for at in places[name]]
-            parts += [pa.scalar(constants[name])] if name in constants else []
-            columns[name] = pc.coalesce(*parts) if parts and table.num_rows else pa.nulls(table.num_rows, pa.string())
-            if isinstance(columns[name], pa.Scalar):
-                columns[name] = pa.repeat(columns[name], table.num_rows)
+            parts = [trimmed[at] for at in places[name]]
+            parts += [repeat(constants[name], rows)] if name in constants else []
+            choose = first_encoded if name in self.encoded else first_of
+            columns[name] = choose(*(parts or [repeat(None, rows)]))
         return pa.table(columns)
 
 
 def open_rows(
-    stream: IO[bytes], file: DataFile, wanted: Sequence[str], *, block_bytes: int = BLOCK_BYTES
+    stream: IO[bytes],
+    file: DataFile,
+    wanted: Sequence[str],
+    *,
+    encoded: frozenset[str] = frozenset(),
+    block_bytes: int = BLOCK_BYTES,
 ) -> tuple[RowReader, Iterator[RowBlock | pa.Table]]:
     """Return how to read a file's rows, and its blocks; tables at once where only Python can read the file."""
     if _needs_python(file):
         lines = pythonrows.text_lines(stream, file.encoding)
-        reader = _reader(file, wanted, next(lines, "") if file.header_lines else "")
+        reader = _reader(file, wanted, next(lines, "") if file.header_lines else "", encoded)
         for _ in range(file.header_lines - 1):
             next(lines, "")
         return reader, _tables_by_python(reader, lines)
@@ -132,11 +147,14 @@ def open_rows(
         stream.readline()
     begun = file.header_lines > 0
     blocks = read_blocks(stream, file.delimiter, file.quote, begun=begun, block_bytes=block_bytes)
-    return _reader(file, wanted, text), blocks
+    return _reader(file, wanted, text, encoded), blocks
 
 
-def _reader(file: DataFile, wanted: Sequence[str], header: str) -> RowReader:
-    return RowReader(file, tuple(wanted), pythonrows.width_of(header, file) if header else 0)
+def _reader(
+    file: DataFile, wanted: Sequence[str], header: str, encoded: frozenset[str] = frozenset()
+) -> RowReader:
+    width = pythonrows.width_of(header, file) if header else 0
+    return RowReader(file, tuple(wanted), width, encoded.intersection(wanted))
 
 
 def _tables_by_python(reader: RowReader, lines: Iterator[str]) -> Iterator[pa.Table]:
@@ -158,13 +176,19 @@ def _needs_python(file: DataFile) -> bool:
     return is_odd or len(quote) > 1 or not quote.isascii() or pythonrows.is_wide(file.encoding)
 
 
-def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _trimmed(column: pa.ChunkedArray) -> pa.Array:
     """Return texts with their ends trimmed; null where nothing is left. Empty texts are null already."""
-    trimmed = pc.utf8_trim_whitespace(column)
-    if _letters(trimmed) == _letters(column):
-        return column
+    array = flat(column)
+    if pa.types.is_dictionary(array.type):
+        told = _trimmed(pa.chunked_array([array.dictionary]))
+        if told is array.dictionary:
+            return array
+        return recode(told, pc.fill_null(array.indices, -1).to_numpy(zero_copy_only=False))
+    trimmed = pc.utf8_trim_whitespace(array)
+    if _letters(trimmed) == _letters(array):
+        return array
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
 
 
-def _letters(column: pa.ChunkedArray) -> int:
+def _letters(column: pa.Array) -> int:
     return pc.sum(pc.binary_length(column)).as_py() or 0

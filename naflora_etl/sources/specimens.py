@@ -1,17 +1,21 @@
 """Records as columns -> specimens as the records table tells them, in batches of any size.
 
-What SQL can tell of plain texts (ASCII, digits) it tells at once, by the rules of darwincore.py; the functions there
-are asked for the rest, once for each distinct value.
+What repeats is judged once for each value; what is plain (ASCII, digits) is told by SQL and letter by letter, by the
+rules of darwincore.py, and the functions there are asked for the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naflora_etl.sources import darwincore as dwc
+from naflora_etl.sources.bytewise import DIGITS, NO_DIGITS, NO_NUMBER, ODD, count_letters, fold_ascii, years_of_dates
 from naflora_etl.sources.distinct import Distinct
+from naflora_etl.sources.encoded import ENCODED, as_kind, decode, first_encoded, first_of, flat, only_where, told_where
 from naflora_etl.sources.places import country_code
 
 TERMS = (
@@ -21,67 +25,65 @@ TERMS = (
     "basisOfRecord", "preparations",
 )  # fmt: skip
 """The Darwin Core terms that are read of a record."""
+REPEATING = frozenset((
+    "scientificName", "scientificNameAuthorship", "identificationQualifier", "institutionCode", "collectionCode",
+    "recordedBy", "year", "month", "day", "countryCode", "country", "stateProvince", "datasetKey", "basisOfRecord",
+    "preparations",
+))  # fmt: skip
+"""Terms whose values repeat, so that they are read as codes."""
 WHOSE = ("seq", "stem", "link", "source", "page_key", "source_record_id", "licenses", "broken")
 """What else comes along: order, key, what its media point at, whose it is, its licences' texts, why it is unread."""
 STAGED = pa.schema([("seq", pa.int64()), *((name, pa.string()) for name in (*WHOSE[1:], *TERMS))])
 """Records as they are staged, whoever sent them."""
-DESCRIBED = pa.schema(
-    [
-        ("seq", pa.int64()),
-        *((name, pa.string()) for name in (
-            "stem", "link", "source", "page_key", "source_record_id", "licenses", "taxon_id", "scientificName",
-            "specimen_key", "gathering_key", "fingerprint", "institutionCode", "collectionCode", "catalogNumber",
-            "occurrenceID", "recordedBy", "recordNumber", "eventDate")),
-        ("year", pa.int64()),
-        ("countryCode", pa.string()),
-        ("stateProvince", pa.string()),
-        ("decimalLatitude", pa.float64()),
-        ("decimalLongitude", pa.float64()),
-        *((name, pa.string()) for name in ("datasetKey", "basisOfRecord", "issue", "alias", "surname", "number")),
-    ]
-)  # fmt: skip
 TEXT, WHOLE, DEGREES = pa.string(), pa.int64(), pa.float64()
+HASH = pa.uint64()
+HASHES = ("stem_hash", "link_hash", "key_hash", "fingerprint_hash", "alias_hash")
+"""Numbers of 64 bits for what rows are joined and compared by; 0 where there is nothing."""
+KINDS = {
+    "seq": WHOLE, "year": WHOLE, "decimalLatitude": DEGREES, "decimalLongitude": DEGREES,
+    **dict.fromkeys(HASHES, HASH),
+    **dict.fromkeys(
+        ("source", "page_key", "licenses", "taxon_id", "scientificName", "institutionCode", "collectionCode",
+         "recordedBy", "countryCode", "stateProvince", "datasetKey", "basisOfRecord", "issue", "surname"), ENCODED),
+}  # fmt: skip
+DESCRIBED = pa.schema([
+    (name, KINDS.get(name, TEXT)) for name in (
+        "seq", "stem", "source", "page_key", "source_record_id", "licenses", "taxon_id", "scientificName",
+        "specimen_key", "gathering_key", "fingerprint", "institutionCode", "collectionCode", "catalogNumber",
+        "occurrenceID", "recordedBy", "recordNumber", "eventDate", "year", "countryCode", "stateProvince",
+        "decimalLatitude", "decimalLongitude", "datasetKey", "basisOfRecord", "issue", "surname", "number", *HASHES)
+])  # fmt: skip
+"""Specimens as they are described: texts that repeat are encoded."""
 Query = Callable[..., pa.Table]
 
-DESCRIBE = r"""
+ALIAS = """case when is_plain_id then
+    case when starts_with(lower(occurrenceID), 'urn:uuid:') then substr(lower(occurrenceID), 10)
+        when starts_with(lower(occurrenceID), 'urn:') then substr(lower(occurrenceID), 5)
+        else lower(occurrenceID) end
+    else odd_alias end"""
+DESCRIBE = f"""
 with told as (
-    select *,
-        coalesce(catalogNumber, barcodeValue) as bears,
-        coalesce(recordNumber, fieldNumber) as given_number,
-        case when regexp_full_match(bears, '[ -~]*')
-            then trim(regexp_replace(lower(bears), '[^a-z0-9]+', '-', 'g'), '-') else odd_folded end as folded_number,
-        case when regexp_full_match(bears, '[ -~]*')
-            then regexp_matches(bears, '[0-9]') else odd_has_digit end as has_digit,
-        case when regexp_full_match(occurrenceID, '[ -~]*')
-            then regexp_replace(lower(occurrenceID), '^urn:(?:uuid:)?', '') else odd_alias end as alias,
-        case when regexp_full_match(given_number, '[0-9]+')
-            then nullif(ltrim(given_number, '0'), '') else odd_number end as plain_number
-    from staged
+    select *, {ALIAS} as alias, coalesce(nullif(ltrim(digits, '0'), ''), odd_number) as number from asked
 ), keyed as (
-    select *,
-        case when institutionCode is not null and bears is not null and has_digit
-            then institution || '|' || collection || '|' || folded_number
+    select *, left(sha256(case when folded is not null then institution || folded
             when occurrenceID is not null then 'occurrenceID|' || alias
-            else source || '|' || coalesce(datasetKey, '') || '|' || source_record_id end as named_by
+            else source || '|' || coalesce(datasetKey, '') || '|' || source_record_id end), 20) as specimen_key,
+        case when surname is not null and number is not null and date is not null
+            then left(sha256(surname || '|' || number || '|' || date), 20) end as gathering_key,
+        case when coalesce(surname, number, date) is not null
+            then left(sha256(coalesce(surname, '') || '|' || coalesce(number, '') || '|' || coalesce(date, '') || '|'
+                || coalesce(country, '')), 20) end as fingerprint
     from told
 )
-select seq, stem, link, source, page_key, source_record_id, licenses,
-    case when broken is null then taxon_id end as taxon_id, scientificName, left(sha256(named_by), 20) as specimen_key,
-    case when surname is not null and plain_number is not null and date is not null
-        then left(sha256(surname || '|' || plain_number || '|' || left(date, 10)), 20) end as gathering_key,
-    case when coalesce(surname, plain_number, date) is not null
-        then left(sha256(concat_ws('|', coalesce(surname, ''), coalesce(plain_number, ''), coalesce(left(date, 10), ''),
-            coalesce(country, ''))), 20) end as fingerprint,
-    institutionCode, collectionCode, catalogNumber, occurrenceID, recordedBy, given_number as recordNumber,
-    date as eventDate, year_told as year, country as countryCode, stateProvince,
-    case when plain_latitude then decimalLatitude::double else odd_latitude end as lat,
-    case when plain_longitude then decimalLongitude::double else odd_longitude end as long,
-    datasetKey, basisOfRecord,
-    coalesce(broken, basis_issue, name_issue, case when is_outside then 'OUTSIDE_REGION' end) as issue,
-    alias, surname, plain_number as number
-from (select * exclude (country), country_told as country from keyed)
+select specimen_key, gathering_key, fingerprint, number,
+    case when abs(try_cast(latitude as double)) <= 90 then try_cast(latitude as double) end as latitude,
+    case when abs(try_cast(longitude as double)) <= 180 then try_cast(longitude as double) end as longitude,
+    hash(stem) as stem_hash, hash(link) as link_hash, hash(specimen_key) as key_hash,
+    case when fingerprint is null then 0 else hash(fingerprint) end as fingerprint_hash,
+    case when alias is null then 0 else hash(alias) end as alias_hash
+from keyed
 """
-NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)"
+LONGEST_NUMBER = 40
 
 
 class SpecimenWriter:
@@ -102,55 +104,111 @@ class SpecimenWriter:
         self._place = Distinct(place, TEXT, pa.bool_())
         self._date = Distinct(_date, TEXT, WHOLE)
         self._surname = Distinct(lambda text: (dwc.surname_of(text),), TEXT)
-        self._folded = Distinct(lambda text: (dwc.fold_text(text or ""),), TEXT)
+        self._institution = Distinct(_institution, TEXT)
         self._number = Distinct(lambda text: (dwc.plain_number(text),), TEXT)
-        self._bears = Distinct(_fold_number, TEXT, pa.bool_())
+        self._bears = Distinct(_fold_number, TEXT)
         self._alias = Distinct(lambda text: (text and dwc.bare_occurrence_id(text),), TEXT)
         self._latitude = Distinct(lambda text: (dwc.degrees(text, 90),), DEGREES)
         self._longitude = Distinct(lambda text: (dwc.degrees(text, 180),), DEGREES)
 
     def describe(self, staged: pa.Table) -> pa.Table:
-        """Return the specimens of staged records (STAGED), in their order (DESCRIBED)."""
-        odd = self._query(ODD, staged=staged)
-        told = {
-            "odd_number": self._number(odd["number"]), "odd_alias": self._alias(odd["alias"]),
-            "odd_latitude": self._latitude(odd["latitude"]), "odd_longitude": self._longitude(odd["longitude"]),
-            "institution": self._folded(staged["institutionCode"]),
-            "collection": self._folded(staged["collectionCode"]), "surname": self._surname(staged["recordedBy"]),
-            "basis_issue": self._basis(staged["basisOfRecord"], staged["preparations"]),
+        """Return the specimens of staged records (STAGED, encoded or not), in their order (DESCRIBED)."""
+        surname = self._surname(staged["recordedBy"])[0]
+        country, is_outside = self._place(staged["countryCode"], staged["country"])
+        date, year = self._dates(staged)
+        number = first_of(staged["recordNumber"], staged["fieldNumber"])
+        latitude, longitude = first_of(staged["decimalLatitude"]), first_of(staged["decimalLongitude"])
+        asked = {name: staged[name] for name in ("stem", "link", "source", "datasetKey", "source_record_id")}
+        asked |= {
+            "institution": self._institution(staged["institutionCode"], staged["collectionCode"])[0],
+            "folded": self._folded_numbers(staged), "surname": surname, "country": country,
+            "date": pc.utf8_slice_codeunits(date, 0, 10) if _longest(date) > 10 else date,
+            "latitude": _where(latitude, count_letters(latitude, NO_NUMBER) == 0),
+            "longitude": _where(longitude, count_letters(longitude, NO_NUMBER) == 0),
         }  # fmt: skip
-        columns = {name: made[0] for name, made in told.items()}
-        columns["odd_folded"], columns["odd_has_digit"] = self._bears(odd["bears"])
-        columns["taxon_id"], columns["name_issue"] = self._taxon(
+        told = self._query(DESCRIBE, asked=pa.table(asked | self._ids(staged["occurrenceID"]) | self._numbers(number)))
+        name_issue, taxon_id = self._taxa(staged)
+        issue = first_encoded(
+            staged["broken"], self._basis(staged["basisOfRecord"], staged["preparations"])[0], name_issue,
+            told_where(is_outside.to_numpy(zero_copy_only=False), "OUTSIDE_REGION"),
+        )  # fmt: skip
+        columns = {name: staged[name] for name in DESCRIBED.names if name in staged.column_names}
+        columns |= {name: told[name] for name in told.column_names} | {
+            "taxon_id": taxon_id, "recordNumber": number, "eventDate": date, "year": year, "countryCode": country,
+            "surname": surname, "issue": issue,
+            "decimalLatitude": self._degrees(latitude, told["latitude"], self._latitude),
+            "decimalLongitude": self._degrees(longitude, told["longitude"], self._longitude),
+        }  # fmt: skip
+        return pa.table([as_kind(columns[field.name], field.type) for field in DESCRIBED], schema=DESCRIBED)
+
+    def _taxa(self, staged: pa.Table) -> tuple[pa.Array, pa.Array]:
+        taxon_id, issue = self._taxon(
             staged["scientificName"], staged["scientificNameAuthorship"], staged["identificationQualifier"]
         )
-        columns["country_told"], columns["is_outside"] = self._place(staged["countryCode"], staged["country"])
-        columns["date"], columns["year_told"] = self._date(
-            staged["eventDate"], staged["year"], staged["month"], staged["day"]
+        is_whole = pc.is_null(flat(staged["broken"])).to_numpy(zero_copy_only=False)
+        return issue, only_where(is_whole, taxon_id)
+
+    def _folded_numbers(self, staged: pa.Table) -> pa.Array:
+        """Return what names a specimen in its collection, folded; null where that cannot."""
+        bears = first_of(staged["catalogNumber"], staged["barcodeValue"])
+        named = pc.is_valid(flat(staged["institutionCode"])).to_numpy(zero_copy_only=False)
+        is_odd = count_letters(bears, ODD) > 0
+        folded = _where(fold_ascii(bears), named & (count_letters(bears, DIGITS) > 0))
+        if not is_odd.any():
+            return folded
+        odd = decode(self._bears(_where(bears, is_odd & named))[0])
+        return pc.if_else(pa.array(is_odd), odd, folded)
+
+    def _ids(self, column: pa.ChunkedArray) -> dict[str, pa.Array]:
+        ids = flat(column)
+        is_odd = count_letters(ids, ODD) > 0
+        odd = self._alias(_where(ids, is_odd))[0] if is_odd.any() else pa.nulls(len(ids), TEXT)
+        return {"occurrenceID": ids, "is_plain_id": pa.array(~is_odd), "odd_alias": odd}
+
+    def aliases(self, ids: pa.ChunkedArray) -> pa.Array:
+        """Return occurrenceIDs without what says that they are."""
+        return flat(self._query(f"select {ALIAS} as alias from asked", asked=pa.table(self._ids(ids)))["alias"])
+
+    def _numbers(self, number: pa.Array) -> dict[str, pa.Array]:
+        is_odd = count_letters(number, NO_DIGITS) > 0
+        odd = self._number(_where(number, is_odd))[0]
+        return {"digits": _where(number, ~is_odd), "odd_number": odd}
+
+    def _dates(self, staged: pa.Table) -> tuple[pa.Array, pa.Array]:
+        """Return dates as texts, and their years."""
+        date = first_of(staged["eventDate"])
+        years = years_of_dates(date)
+        is_odd = years == 0
+        if not is_odd.any():
+            return date, pa.array(years)
+        rows = pa.array(np.flatnonzero(is_odd))
+        odd = [flat(staged[name]).take(rows) for name in ("eventDate", "year", "month", "day")]
+        dates, odd_years = self._date(*odd)
+        mask = pa.array(is_odd)
+        return (
+            pc.replace_with_mask(date, mask, decode(dates)),
+            pc.replace_with_mask(pa.array(years), mask, odd_years),
         )
-        columns["plain_latitude"], columns["plain_longitude"] = odd["plain_latitude"], odd["plain_longitude"]
-        for name, column in columns.items():
-            staged = staged.append_column(name, column)
-        described = self._query(DESCRIBE, staged=staged).rename_columns(DESCRIBED.names)
-        return described.cast(DESCRIBED).combine_chunks()
+
+    def _degrees(self, text: pa.Array, plain: pa.ChunkedArray, ask: Distinct) -> pa.Array:
+        told = flat(plain)
+        odd = pc.and_(pc.is_valid(text), pc.is_null(told))
+        if not pc.any(odd).as_py():
+            return told
+        return pc.replace_with_mask(told, odd, ask(text.filter(odd))[0])
 
 
-ODD = rf"""
-select
-    case when not regexp_full_match(coalesce(recordNumber, fieldNumber), '[0-9]+')
-        then coalesce(recordNumber, fieldNumber) end as number,
-    case when not regexp_full_match(occurrenceID, '[ -~]*') then occurrenceID end as alias,
-    case when not regexp_full_match(coalesce(catalogNumber, barcodeValue), '[ -~]*')
-        then coalesce(catalogNumber, barcodeValue) end as bears,
-    coalesce(regexp_full_match(decimalLatitude, '{NUMBER}') and length(decimalLatitude) < 40
-        and abs(try_cast(decimalLatitude as double)) <= 90, false) as plain_latitude,
-    coalesce(regexp_full_match(decimalLongitude, '{NUMBER}') and length(decimalLongitude) < 40
-        and abs(try_cast(decimalLongitude as double)) <= 180, false) as plain_longitude,
-    case when not plain_latitude then decimalLatitude end as latitude,
-    case when not plain_longitude then decimalLongitude end as longitude
-from staged
-"""
-"""What is left to Python."""
+def _where(column: pa.Array, told: np.ndarray) -> pa.Array:
+    """Return a column that tells nothing where `told` is not so."""
+    return column if told.all() else pc.if_else(pa.array(told), column, pa.scalar(None, column.type))
+
+
+def _longest(column: pa.Array) -> int:
+    return pc.max(pc.binary_length(column)).as_py() or 0
+
+
+def _institution(institution: str | None, collection: str | None) -> tuple[str | None]:
+    return (institution and f"{dwc.fold_text(institution)}|{dwc.fold_text(collection or '')}|",)
 
 
 def _date(event: str | None, year: str | None, month: str | None, day: str | None) -> tuple[str | None, int | None]:
@@ -160,5 +218,5 @@ def _date(event: str | None, year: str | None, month: str | None, day: str | Non
     return date, dwc.year_of(date) or dwc.whole(year)
 
 
-def _fold_number(text: str | None) -> tuple[str | None, bool | None]:
-    return (None, None) if text is None else (dwc.fold_text(text), any(c.isdigit() for c in text))
+def _fold_number(text: str | None) -> tuple[str | None]:
+    return (dwc.fold_text(text) if text and any(c.isdigit() for c in text) else None,)

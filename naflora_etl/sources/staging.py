@@ -13,6 +13,7 @@ from naflora_etl.engine.metafile import DataFile
 from naflora_etl.sources import pictures, specimens
 from naflora_etl.sources.archive import LICENSE_TERMS, Archive
 from naflora_etl.sources.darwincore import Media, Occurrence
+from naflora_etl.sources.encoded import ask_distinct, first_encoded, first_of, recode, repeat, stack
 
 SEQ_BITS = 40
 """Rows of one source are numbered within so many bits; the number of the source stands before."""
@@ -27,6 +28,9 @@ MEDIA_TERMS = (
     "accessURI", "identifier", "goodQualityAccessURI", "type", "format", "rightsHolder", "Owner", "creator",
     *LICENSE_TERMS,
 )  # fmt: skip
+TERMS = (*specimens.TERMS, *LICENSE_TERMS)
+REPEATING = frozenset(MEDIA_TERMS) - {"accessURI", "identifier", "goodQualityAccessURI"}
+"""Terms of media whose values repeat."""
 TEXT = pa.string()
 
 
@@ -60,11 +64,11 @@ def stage_archive(archive: Archive, whose: Whose, source_number: int) -> Iterato
     """Yield, for each block of an archive, what stages it when called, in any thread."""
     first = source_number << SEQ_BITS
     for file in archive.media_files:
-        for read in archive.read_blocks(file, MEDIA_TERMS):
+        for read in archive.read_blocks(file, MEDIA_TERMS, REPEATING):
             yield _media_job(read, file, whose, first + LATER)
         first += 1 << (SEQ_BITS - 4)
     first = source_number << SEQ_BITS
-    for read in archive.read_blocks(archive.core, (*specimens.TERMS, *LICENSE_TERMS)):
+    for read in archive.read_blocks(archive.core, TERMS, specimens.REPEATING.union(LICENSE_TERMS)):
         yield _core_job(read, archive, whose, first)
 
 
@@ -73,11 +77,11 @@ def _core_job(read: Callable[[], pa.Table], archive: Archive, whose: Whose, firs
         rows = read()
         good, broken = _parted(rows, archive.core, whose, first)
         columns = _whose(good, whose, first) | {name: good[name] for name in specimens.TERMS}
-        columns["datasetKey"] = pc.fill_null(good["datasetKey"], archive.name)
+        columns["datasetKey"] = first_encoded(good["datasetKey"], repeat(archive.name, good.num_rows))
         columns["licenses"] = _licenses(good)
-        columns["broken"] = pa.nulls(good.num_rows, TEXT)
-        made = pa.table([columns[name] for name in specimens.STAGED.names], schema=specimens.STAGED)
-        return Staged(pa.concat_tables([made, broken]), pictures.STAGED.empty_table())
+        columns["broken"] = repeat(None, good.num_rows)
+        made = pa.table({name: columns[name] for name in specimens.STAGED.names})
+        return Staged(stack([made, broken]), pictures.STAGED.empty_table())
 
     return stage
 
@@ -87,21 +91,23 @@ def _media_job(read: Callable[[], pa.Table], file: DataFile, whose: Whose, first
         rows = read()
         good, broken = _parted(rows, file, whose, first)
         columns = _whose(good, whose, first) | {
-            "url": pc.coalesce(good["accessURI"], good["identifier"], good["goodQualityAccessURI"]),
+            "url": first_of(good["accessURI"], good["identifier"], good["goodQualityAccessURI"]),
             "kind": good["type"],
             "format": good["format"],
             "licenses": _licenses(good),
-            "rightsHolder": pc.coalesce(good["rightsHolder"], good["Owner"]),
+            "rightsHolder": first_encoded(good["rightsHolder"], good["Owner"]),
             "creator": good["creator"],
             "media_id": pa.nulls(good.num_rows, TEXT),
         }
-        return Staged(broken, pa.table([columns[name] for name in pictures.STAGED.names], schema=pictures.STAGED))
+        return Staged(broken, pa.table({name: columns[name] for name in pictures.STAGED.names}))
 
     return stage
 
 
 def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[pa.Table, pa.Table]:
     """Return the rows that can be read, and the others as records that cannot."""
+    if not rows["id"].null_count and pc.all(rows["fits"]).as_py():
+        return rows, specimens.STAGED.empty_table()
     is_good = pc.and_(rows["fits"], pc.is_valid(rows["id"]))
     bad = rows.filter(pc.invert(is_good))
     places = pc.binary_join_element_wise(f"{file.location}:", pc.cast(bad["number"], TEXT), "")
@@ -114,25 +120,24 @@ def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[p
         "broken": pa.repeat("SOURCE_UNREADABLE", bad.num_rows),
     }
     broken = pa.table([columns[name] for name in specimens.STAGED.names], schema=specimens.STAGED)
-    return rows.filter(is_good) if bad.num_rows else rows, broken
+    return rows.filter(is_good), broken
 
 
-def _whose(rows: pa.Table, whose: Whose, first: int) -> dict[str, pa.Array | pa.ChunkedArray]:
+def _whose(rows: pa.Table, whose: Whose, first: int) -> dict[str, pa.Array]:
     stem = pc.binary_join_element_wise(whose.owner, rows["id"], "")
     return {
         "seq": pc.add(rows["number"], first),
         "stem": stem,
         "link": stem,
-        "source": pa.repeat(whose.source, rows.num_rows),
-        "page_key": pa.repeat(whose.page_key, rows.num_rows),
+        "source": repeat(whose.source, rows.num_rows),
+        "page_key": repeat(whose.page_key, rows.num_rows),
         "source_record_id": rows["id"],
     }
 
 
-def _licenses(rows: pa.Table) -> pa.ChunkedArray:
-    texts = [rows[term] for term in LICENSE_TERMS]
-    told = pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), BETWEEN)
-    return pc.if_else(pc.is_valid(pc.coalesce(*texts)), told, pa.scalar(None, TEXT))
+def _licenses(rows: pa.Table) -> pa.DictionaryArray:
+    codes, told = ask_distinct([rows[term] for term in LICENSE_TERMS])
+    return recode(pa.array([_joined(texts) for texts in told], TEXT), codes)
 
 
 # pages

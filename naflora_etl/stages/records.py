@@ -3,8 +3,8 @@
 reads   harvest, taxa, wcvp
 writes  records        one row per image of a record, and one per record or taxon that has none
 
-Nine million rows are more than a memory holds: what comes is described batch by batch and filed in buckets by the key
-of its record, each bucket is joined by itself, and what stands in several buckets is judged by a few columns of all.
+Nine million rows are more than a memory holds: what comes is described batch by batch, each part of the table takes its
+records and their media out of the batches, and what stands in several parts is judged by a few columns of all.
 """
 
 from __future__ import annotations

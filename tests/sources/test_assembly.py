@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from naflora_etl.engine import spool as spool_module
 from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.sandbox.mass_archive import MassFiles, write_mass
 from naflora_etl.sources.archive import Archive
-from naflora_etl.sources.assembly import BUCKET_BYTES, Assembly
+from naflora_etl.sources.assembly import PART_BYTES, Assembly
 from naflora_etl.sources.staging import Whose, stage_archive
 
 
@@ -29,7 +32,7 @@ def assemble(mass: MassFiles, work: Path, *, buckets: int = 1, block_bytes: int 
             license_issue=lambda name: None if name else "LICENSE_UNKNOWN",
             countries=("US", "CA"),
             apis=("https://api.gbif.org", "https://search.idigbio.org"),
-            size_bytes=buckets * BUCKET_BYTES,
+            size_bytes=buckets * PART_BYTES,
         )
         archives = [(Archive(str(path), block_bytes=block_bytes), path) for path in (mass.gbif, mass.idigbio)]
         for number, (archive, path) in enumerate(archives):
@@ -38,7 +41,7 @@ def assemble(mass: MassFiles, work: Path, *, buckets: int = 1, block_bytes: int 
     assert len(parts) == buckets
     for part in parts:
         assert part["record_key"].to_pylist() == sorted(part["record_key"].to_pylist())
-    told = pa.concat_tables(parts).drop_columns(["bucket", "position"])
+    told = pa.concat_tables(parts)
     return sorted(told.to_pylist(), key=lambda row: row["record_key"])
 
 
@@ -55,3 +58,31 @@ def test_the_number_of_buckets_and_the_size_of_blocks_make_no_difference(mass: M
 def test_nothing_is_left_on_the_scratch_disk(mass: MassFiles, tmp_path: Path) -> None:
     assemble(mass, tmp_path, buckets=2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_media_in_any_order_hang_on_their_records(mass: MassFiles, tmp_path: Path) -> None:
+    """An archive whose media come in another order than its records gives the rows of one in order, but for numbers."""
+    mixed = MassFiles(tmp_path / mass.gbif.name, tmp_path / mass.idigbio.name, mass.truth, mass.recipe)
+    for given, made in ((mass.gbif, mixed.gbif), (mass.idigbio, mixed.idigbio)):
+        shutil.copytree(given, made)
+        for path in made.glob("multimedia.*"):
+            heading, *lines = path.read_bytes().splitlines(keepends=True)
+            Random("media").shuffle(lines)
+            path.write_bytes(heading + b"".join(lines))
+
+    def told(rows: list[dict[str, Any]]) -> list[tuple[str | None, ...]]:
+        names = ("source_record_id", "image_url", "specimen_key", "issue", "flags", "license", "taxon_id")
+        return sorted((tuple(row[name] for name in names) for row in rows if row["image_url"]), key=str)
+
+    rows = assemble(mixed, tmp_path / "mixed", buckets=5, block_bytes=70_000)
+    in_order = assemble(mass, tmp_path / "in order")
+    assert [row[:3] for row in told(rows)] == [row[:3] for row in told(in_order)]
+    assert len(rows) == len(in_order)
+
+
+def test_what_no_memory_has_room_for_lies_on_the_scratch_disk(
+    mass: MassFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = assemble(mass, tmp_path / "memory", buckets=3, block_bytes=70_000)
+    monkeypatch.setattr(spool_module, "ROOM_BYTES", 400_000)
+    assert assemble(mass, tmp_path / "disk", buckets=3, block_bytes=70_000) == rows

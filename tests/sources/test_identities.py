@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from random import Random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from naflora_etl.engine.tables import query_tables
-from naflora_etl.sources.identities import IDENTITIES, find_identities
+from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects, is_among
 
 
 def record(key: str, alias: str | None = None, **facts: str | None) -> dict[str, Any]:
@@ -60,3 +63,40 @@ def test_records_of_one_specimen(rows: list[dict[str, Any]], shape: str, flags: 
     assert ["ab"[sorted(set(keys), key=keys.index).index(key)] for key in keys] == list(shape)
     told = [(changes.get(at) or {}).get("flag") for at in range(len(rows))]
     assert told == flags
+
+
+def test_those_that_may_change_are_told_by_hashes() -> None:
+    """What is found among all records is found among the few that find_suspects lets through."""
+    random = Random("suspects")
+    facts = {"surname": ["vink", "clark"], "number": ["1", "2", None], "eventDate": ["1963-08-04", "1963", None]}
+    datasets, aliases = ["gbif", "idigbio"], ["x", "y", "z", None]
+    changed = 0
+    for _ in range(60):
+        rows = [
+            record(
+                random.choice("abcdef"),
+                random.choice(aliases),
+                datasetKey=random.choice(datasets),
+                **{name: random.choice(values) for name, values in facts.items()},
+            )
+            for _ in range(random.randint(1, 9))
+        ]
+        rows = [row | {"bucket": 0, "position": at} for at, row in enumerate(rows)]
+        names = ("specimen_key", "fingerprint", "alias")
+        hashes = [np.array([hash_of(row[name]) for row in rows], np.uint64) for name in names]
+        few = find_suspects(*hashes)
+        suspected = [row for row, is_one in zip(rows, is_among(hashes[0], few), strict=True) if is_one]
+        found, found_in_few = changes_of(rows), changes_of(suspected)
+        assert found == found_in_few
+        changed += len(found)
+    assert changed > 100
+
+
+def hash_of(text: str | None) -> int:
+    return 0 if text is None else int.from_bytes(sha256(text.encode()).digest()[:8], "big")
+
+
+def changes_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    identities = pa.Table.from_pylist(rows, IDENTITIES)
+    found = find_identities(lambda sql: query_tables(sql, identities=identities)).to_pylist()
+    return sorted(found, key=lambda change: int(change["position"]))

@@ -1,0 +1,133 @@
+"""Columns whose values repeat, as codes into a dictionary: judged once for each value, moved about as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+ENCODED = pa.dictionary(pa.int32(), pa.string())
+Column: TypeAlias = pa.Array | pa.ChunkedArray
+MOST_CODES = 1 << 62
+
+
+def flat(column: Column) -> pa.Array:
+    """Return a column in one piece."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def encode(column: Column) -> pa.DictionaryArray:
+    """Return texts as codes; what is encoded stays as it is."""
+    array = flat(column)
+    return array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+
+
+def decode(column: Column) -> pa.Array:
+    """Return codes as texts; what is text stays as it is."""
+    array = flat(column)
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def as_kind(column: Column, kind: pa.DataType) -> pa.Array:
+    """Return a column in one piece, encoded where `kind` is."""
+    array = encode(column) if pa.types.is_dictionary(kind) else decode(column)
+    return array if array.type.equals(kind) else array.cast(kind)
+
+
+def stack(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of several tables in one piece; a column is encoded where it is in the first that has rows."""
+    filled = [table for table in tables if table.num_rows] or tables[:1]
+    if len(filled) == 1:
+        return filled[0]
+    first = filled[0]
+    columns = {
+        name: pa.concat_arrays([as_kind(table[name], first.schema.field(name).type) for table in filled])
+        for name in first.column_names
+    }
+    return pa.table(columns)
+
+
+def repeat(text: str | None, rows: int) -> pa.DictionaryArray:
+    """Return a column that says the same in every row."""
+    if text is None:
+        return pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), pa.array([], pa.string()))
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+
+
+def told_where(is_told: np.ndarray, text: str) -> pa.DictionaryArray:
+    """Return a column that says `text` in some rows."""
+    return only_where(is_told, repeat(text, len(is_told)))
+
+
+def only_where(is_told: np.ndarray, column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return a column that says nothing in the other rows."""
+    if is_told.all():
+        return column
+    codes = pc.if_else(pa.array(is_told), column.indices, pa.scalar(None, pa.int32()))
+    return pa.DictionaryArray.from_arrays(codes, column.dictionary)
+
+
+def first_of(*columns: Column) -> pa.Array:
+    """Return the first value that is told in each row, as text; nothing is copied where the others tell nothing."""
+    telling = [column for column in columns if column.null_count < len(column)] or [columns[0]]
+    texts = [decode(column) for column in telling]
+    return texts[0] if len(texts) == 1 or not texts[0].null_count else pc.coalesce(*texts)
+
+
+def first_encoded(*columns: Column) -> pa.DictionaryArray:
+    """Return the first value that is told in each row, encoded."""
+    telling = [encode(column) for column in columns if column.null_count < len(column)]
+    if not telling:
+        return repeat(None, len(columns[0]))
+    if len(telling) == 1 or not telling[0].null_count:
+        return telling[0]
+    codes, start = np.full(len(columns[0]), -1, np.int32), 0
+    for column in telling:
+        told = (codes < 0) & pc.is_valid(column).to_numpy(zero_copy_only=False)
+        codes[told] = pc.fill_null(column.indices, 0).to_numpy()[told] + start
+        start += len(column.dictionary)
+    return recode(pa.concat_arrays([column.dictionary for column in telling]), codes)
+
+
+def recode(values: pa.Array, codes: np.ndarray) -> pa.DictionaryArray:
+    """Return the column that `codes` (negative: null) make of values, of which several may be equal or null."""
+    told = values.dictionary_encode()
+    places = pa.array(codes, mask=codes < 0) if len(codes) and codes.min() < 0 else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(told.indices.take(places), told.dictionary)
+
+
+def as_list(values: pa.Array) -> list[Any]:
+    """Return texts as Python's."""
+    return list(values.to_numpy(zero_copy_only=False))
+
+
+def ask_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[Any]]:
+    """Return a code for each row, and what each code stands for: a text or None, or a tuple of these."""
+    encoded = [encode(column) for column in columns]
+    codes, count = _codes(encoded[0])
+    if len(encoded) == 1:
+        return codes, [*as_list(encoded[0].dictionary), None][:count]
+    for column in encoded[1:]:
+        other, others = _codes(column)
+        if others == 1:
+            continue
+        if count * others >= MOST_CODES:
+            found, codes = np.unique(codes, return_inverse=True)
+            count = len(found)
+        codes, count = codes * others + other, count * others
+    found, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    places = pa.array(first)
+    return inverse, list(zip(*(as_list(decode(column.take(places))) for column in encoded), strict=True))
+
+
+def _codes(column: pa.DictionaryArray) -> tuple[np.ndarray, int]:
+    """Return the codes of a column, null being one more where there is any, and how many there can be."""
+    size = len(column.dictionary)
+    if column.null_count:
+        return pc.fill_null(column.indices, size).to_numpy().astype(np.int64), size + 1
+    return column.indices.to_numpy().astype(np.int64), max(size, 1)

@@ -1,0 +1,96 @@
+"""Which part of the records table a row belongs to: specimens by their order, and media with their specimens.
+
+Batches stay as they came, and a part takes its rows out of them. Archives mostly tell media in the order of their
+records, so that a part is made of a few batches that lie together; in any other order it takes from all of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from threading import Lock
+
+import numpy as np
+import pyarrow as pa
+
+from naflora_etl.engine.spool import Shelf
+from naflora_etl.sources.encoded import stack
+
+
+class Batches:
+    """Batches of rows with a `stem_hash`, whose rows can be taken by part once they were placed."""
+
+    def __init__(self, shelf: Shelf, nothing: pa.Table) -> None:
+        self._shelf = shelf
+        self._nothing = nothing
+        self._lock = Lock()
+        self.hashes: list[np.ndarray] = []
+        self._places: list[np.ndarray] = []
+        self._waiting: list[int] = []
+        self._touched: dict[int, list[int]] = defaultdict(list)
+
+    def add(self, rows: pa.Table) -> None:
+        """Put a batch behind the others."""
+        if rows.num_rows:
+            self._shelf.add(rows)
+            self.hashes.append(rows["stem_hash"].to_numpy())
+
+    def place(self, places: Sequence[np.ndarray]) -> None:
+        """Say to which part each row of each batch belongs."""
+        self._places = list(places)
+        for batch, found in enumerate(self._places):
+            parts = np.unique(found)
+            self._waiting.append(len(parts))
+            for part in parts:
+                self._touched[int(part)].append(batch)
+        self.hashes = []
+
+    def take(self, part: int) -> pa.Table:
+        """Return the rows of a part in their order, in one piece, and forget them."""
+        return stack([self._rows(batch, part) for batch in self._touched.pop(part, [])] or [self._nothing])
+
+    def _rows(self, batch: int, part: int) -> pa.Table:
+        table = self._shelf.read(batch)
+        rows = np.flatnonzero(self._places[batch] == part)
+        if len(rows) < table.num_rows:
+            is_one_piece = rows[-1] - rows[0] + 1 == len(rows)
+            table = table.slice(rows[0], len(rows)) if is_one_piece else table.take(pa.array(rows))
+        with self._lock:
+            self._waiting[batch] -= 1
+            if not self._waiting[batch]:
+                self._shelf.drop(batch)
+        return table
+
+
+def place_rows(
+    specimens: Sequence[np.ndarray], pictures: Sequence[np.ndarray], parts: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the part of each specimen and of each picture, by the hashes of what they hang together by.
+
+    Specimens with one hash are of one part, and so are their pictures, wherever in the order they come.
+    """
+    if parts == 1 or not specimens:
+        return [_spread(batch, parts) for batch in specimens], [_spread(batch, parts) for batch in pictures]
+    hashes = np.concatenate(specimens)
+    order = np.argsort(hashes)
+    ranked = hashes[order]
+    starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
+    known = ranked[starts]
+    part_of = (np.minimum.reduceat(order, starts) * parts // len(hashes)).astype(np.int16)
+    own = np.empty(len(hashes), np.int16)
+    own[order] = np.repeat(part_of, np.diff(np.append(starts, len(hashes))))
+    ends = np.cumsum([len(batch) for batch in specimens])[:-1]
+    return np.split(own, ends), [_look_up(batch, known, part_of, parts) for batch in pictures]
+
+
+def _spread(hashes: np.ndarray, parts: int) -> np.ndarray:
+    return (hashes % np.uint64(parts)).astype(np.int16)
+
+
+def _look_up(hashes: np.ndarray, known: np.ndarray, part_of: np.ndarray, parts: int) -> np.ndarray:
+    order = np.argsort(hashes)  # a search in order stays within what the processor has at hand
+    ranked = hashes[order]
+    at = np.minimum(np.searchsorted(known, ranked), len(known) - 1)
+    found = np.empty(len(hashes), np.int16)
+    found[order] = np.where(known[at] == ranked, part_of[at], _spread(ranked, parts))
+    return found
