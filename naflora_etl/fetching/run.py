@@ -191,7 +191,8 @@ class Work:
             return finish_image(body, self.options.images)
         from naflora_etl.imaging.prepare import prepare_image
 
-        made = prepare_image(body, options=self.options.images, detector=self.detector, seed_key=self.asked.key(row))
+        how, key = self.options.images, self.asked.key(row)
+        made = prepare_image(body, options=how, detector=self.detector, seed_key=key, before=False)
         return made.jpeg, made.facts(body)
 
     async def _decided(self, rows: list[int], issues: list[str | None], answer: Answer) -> None:

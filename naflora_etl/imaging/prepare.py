@@ -17,7 +17,7 @@ from naflora_etl.imaging.detectors import open_detector
 from naflora_etl.imaging.encode import encode_jpeg
 from naflora_etl.imaging.faults import ImageFault
 from naflora_etl.imaging.quality import difference_hash, sharpness
-from naflora_etl.imaging.redact import Quad, cover_mask, grow_quad, mask_quads
+from naflora_etl.imaging.redact import Quad, cover_in_place, grow_quad, mask_quads
 from naflora_etl.imaging.resize import shrink_image
 from naflora_etl.imaging.room import ROOM
 from naflora_etl.imaging.sheetness import Sheetness, measure_sheetness
@@ -130,21 +130,23 @@ def prepare_image(
         )
         if source_px is not None:
             decoded = replace(decoded, source_width_px=source_px[0], source_height_px=source_px[1])
+        thumbnail = b""
+        if before:
+            thumbnail = encode_jpeg(to_srgb(shrink_image(decoded.pixels, BEFORE_PX), decoded.profile), BEFORE_QUALITY)
         made = _finish(decoded, options, detector, _seed(options.noise_seed, seed_key))
-        if not before:
-            return made
-        thumbnail = to_srgb(shrink_image(decoded.pixels, BEFORE_PX), decoded.profile)
-        return replace(made, before_jpeg=encode_jpeg(thumbnail, BEFORE_QUALITY))
+        return replace(made, before_jpeg=thumbnail)
 
 
 def _finish(decoded: Decoded, options: ImagesOptions, detector: TextDetector | None, seed: int) -> Prepared:
-    pixels = decoded.pixels
+    """Make the finished image; the decoded pixels are covered where they lie."""
+    pixels = decoded.pixels if decoded.pixels.flags.writeable else decoded.pixels.copy()
     found = detector.find(pixels) if detector is not None else []
     quads = [box.points for box in found]
     mask = mask_quads(pixels.shape, quads, grow=options.grow)
-    covered = cover_mask(pixels, mask, seed=seed, fill=options.fill) if quads else pixels
+    if quads:
+        cover_in_place(pixels, mask, seed=seed, fill=options.fill)
     # colours last: there are fewer pixels then, and to_srgb treats each for itself
-    shrunk = shrink_image(covered, options.size_px or WHOLE, box=decoded.box, decoded_by=decoded.reduced_by)
+    shrunk = shrink_image(pixels, options.size_px or WHOLE, box=decoded.box, decoded_by=decoded.reduced_by)
     finished = to_srgb(shrunk, decoded.profile)
     # what is ours, as the finished image has it
     ours: Any = np.zeros((1, 1), np.uint8)

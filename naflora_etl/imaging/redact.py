@@ -24,6 +24,10 @@ SEEN_SHARE = 0.1
 """A cell with less than this unmasked says too little about its colour to be asked."""
 BAND_ROWS = 256
 """So many rows are worked on at a time, so that a sheet of 200 megapixels needs no second copy of itself."""
+TILE_PX = 512
+"""So many columns of a band are worked on at a time: they stay in a core's own memory."""
+GAP_PX = 64
+"""Columns without anything to cover from which on they are left out."""
 
 
 def grow_quad(quad: Quad, grow: float) -> Quad:
@@ -64,20 +68,31 @@ def cover_text(rgb: Pixels, quads: Sequence[Quad], *, grow: float, seed: int, fi
 def cover_mask(rgb: Pixels, mask: Mask, *, seed: int, fill: Fill = "noise") -> Pixels:
     """Return a copy of `rgb` [H, W, 3] with every pixel replaced where `mask` [H, W] is 1, as `cover_text` does."""
     covered = rgb.copy()
+    cover_in_place(covered, mask, seed=seed, fill=fill)
+    return covered
+
+
+def cover_in_place(rgb: Pixels, mask: Mask, *, seed: int, fill: Fill = "noise") -> None:
+    """Do to `rgb` itself what `cover_mask` does to a copy: a second copy of a sheet costs more than the cover."""
     inside = mask.view(bool)
     if not inside.any():
-        return covered
-    np.copyto(covered, 0, where=inside[:, :, np.newaxis])  # from here on nothing inside is known
-    paper = _paper_cells(covered, mask)
+        return
+    for band in _bands(inside):
+        for part in _tiles(inside, band):
+            # from here on nothing inside is known
+            cv2.copyTo(np.zeros_like(rgb[part]), mask[part], rgb[part])
+    paper = _paper_cells(rgb, mask)
     bits = np.random.PCG64(seed)
-    for rows in _bands(inside):
-        where = np.nonzero(inside[rows])
-        colour = _colour_at(paper, where[0] + rows.start, where[1], mask.shape)
-        noise = _draw_noise(bits, len(where[0]), REACH[fill])[:, np.newaxis]
-        covered[rows][where] = np.clip(colour + noise, 0, 255).round().astype(np.uint8)
+    for band in _bands(inside):
+        noise = np.zeros(inside[band].shape, np.float32)
+        noise[inside[band]] = _draw_noise(bits, np.count_nonzero(inside[band]), REACH[fill])
+        for rows, columns in _tiles(inside, band):
+            colour = _colour_at(paper, rows, columns, mask.shape)
+            colour += noise[rows.start - band.start : rows.stop - band.start, columns, np.newaxis]
+            np.rint(np.clip(colour, 0, 255, out=colour), out=colour)
+            cv2.copyTo(colour.astype(np.uint8), mask[rows, columns], rgb[rows, columns])
     # One pixel of the finished thousand, so that the grain is still felt there but no longer seen as points.
-    _soften(covered, inside, max(1.0, max(rgb.shape[:2]) / 1000))
-    return covered
+    _soften(rgb, inside, max(1.0, max(rgb.shape[:2]) / 1000))
 
 
 def _bands(inside: npt.NDArray[np.bool_]) -> Iterator[slice]:
@@ -87,18 +102,35 @@ def _bands(inside: npt.NDArray[np.bool_]) -> Iterator[slice]:
             yield slice(top, min(top + BAND_ROWS, len(inside)))
 
 
+def _tiles(inside: npt.NDArray[np.bool_], rows: slice) -> Iterator[tuple[slice, slice]]:
+    """Yield rows and columns of the tiles of a band that hold all that is to be covered there, and little else."""
+    band = inside[rows].view(np.uint8)
+    columns = np.flatnonzero(cv2.reduce(band, 0, cv2.REDUCE_MAX)[0])
+    for part in np.split(columns, np.flatnonzero(np.diff(columns) > GAP_PX) + 1):
+        stop = int(part[-1]) + 1
+        for left in range(int(part[0]), stop, TILE_PX):
+            across = slice(left, min(left + TILE_PX, stop))
+            down = np.flatnonzero(band[:, across].any(axis=1))
+            if down.size:
+                yield slice(rows.start + int(down[0]), rows.start + int(down[-1]) + 1), across
+
+
 def _soften(covered: Pixels, inside: npt.NDArray[np.bool_], spread: float) -> None:
     """Blur, in place, what is inside; every pixel sees its neighbours as they were before."""
     edge = int(np.ceil(4 * spread))
     above, above_at = covered[:0].copy(), 0
-    for rows in _bands(inside):
-        top = max(rows.start - edge, 0)
-        sharp = covered[top : rows.stop + edge].copy()
-        if above_at == rows.start:  # the band before is blurred already: its last rows as they were
-            sharp[: rows.start - top] = above[len(above) - (rows.start - top) :]
-        above, above_at = sharp[: rows.stop - top], rows.stop
-        soft = cv2.GaussianBlur(sharp, (0, 0), spread)[rows.start - top : rows.stop - top]
-        np.copyto(covered[rows], soft, where=inside[rows][:, :, np.newaxis])
+    for band in _bands(inside):
+        first = max(band.start - edge, 0)
+        sharp = covered[first : band.stop + edge].copy()
+        if above_at == band.start:  # the band before is blurred already: its last rows as they were
+            sharp[: band.start - first] = above[len(above) - (band.start - first) :]
+        above, above_at = sharp[: band.stop - first], band.stop
+        for rows, columns in _tiles(inside, band):
+            top, left = max(rows.start - edge, 0), max(columns.start - edge, 0)
+            seen = sharp[top - first : rows.stop + edge - first, left : columns.stop + edge]
+            soft = cv2.GaussianBlur(seen, (0, 0), spread)
+            soft = soft[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+            cv2.copyTo(soft, inside[rows, columns].view(np.uint8), covered[rows, columns])
 
 
 def _draw_noise(bits: np.random.PCG64, count: int, reach: float) -> npt.NDArray[np.float32]:
@@ -115,7 +147,7 @@ def _paper_cells(blanked: Pixels, mask: Mask) -> npt.NDArray[np.float32]:
     """
     height, width = mask.shape
     cells = max(1, round(width / CELL_PX)), max(1, round(height / CELL_PX))
-    share = cv2.resize((1 - mask) * np.uint8(255), cells, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    share = cv2.resize(mask - np.uint8(1), cells, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     colour = cv2.resize(blanked, cells, interpolation=cv2.INTER_AREA).astype(np.float32)
     share[share < SEEN_SHARE] = 0
     colour[share == 0] = 0
@@ -132,14 +164,22 @@ def _paper_cells(blanked: Pixels, mask: Mask) -> npt.NDArray[np.float32]:
 
 
 def _colour_at(
-    cells: npt.NDArray[np.float32], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], shape: tuple[int, ...]
+    cells: npt.NDArray[np.float32], rows: slice, columns: slice, shape: tuple[int, ...]
 ) -> npt.NDArray[np.float32]:
-    """Return, float32 [n, 3], the colour of `cells` at pixels of an image of `shape`, linear between their centres."""
-    down = np.clip((rows + 0.5) * (cells.shape[0] / shape[0]) - 0.5, 0, cells.shape[0] - 1)
-    across = np.clip((columns + 0.5) * (cells.shape[1] / shape[1]) - 0.5, 0, cells.shape[1] - 1)
-    top, left = down.astype(np.intp), across.astype(np.intp)
-    below, right = np.minimum(top + 1, cells.shape[0] - 1), np.minimum(left + 1, cells.shape[1] - 1)
-    lower, later = ((place - np.floor(place)).astype(np.float32)[:, np.newaxis] for place in (down, across))
-    upper_row = cells[top, left] * (1 - later) + cells[top, right] * later
-    lower_row = cells[below, left] * (1 - later) + cells[below, right] * later
-    return np.asarray(upper_row * (1 - lower) + lower_row * lower, np.float32)
+    """Return, float32 [h, w, 3], the colour of `cells` at part of an image of `shape`, linear between their centres."""
+    top, below, lower = _between(rows, cells.shape[0], shape[0])
+    left, right, later = _between(columns, cells.shape[1], shape[1])
+    asked = cells[top[0] : below[-1] + 1]
+    across = asked[:, left] * (1 - later)[:, np.newaxis] + asked[:, right] * later[:, np.newaxis]
+    lower = lower[:, np.newaxis, np.newaxis]
+    return np.asarray(across[top - top[0]] * (1 - lower) + across[below - top[0]] * lower, np.float32)
+
+
+def _between(
+    part: slice, cells: int, length: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    """Return, for each pixel of a part of a side, the cell before it, the one after, and how far it is between them."""
+    places = np.arange(part.start, part.stop)
+    at = np.clip((places + 0.5) * (cells / length) - 0.5, 0, cells - 1)
+    before = at.astype(np.intp)
+    return before, np.minimum(before + 1, cells - 1), (at - np.floor(at)).astype(np.float32)

@@ -116,6 +116,20 @@ def test_bands_do_not_show(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(soft.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.parametrize(("tile_px", "gap_px"), [(1, 0), (37, 5), (512, 64)])
+def test_tiles_do_not_show(tile_px: int, gap_px: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the surroundings of what is covered are worked on, and the bytes are those of whole bands."""
+    sheet = np.random.default_rng(3).integers(0, 255, (700, 400, 3), np.uint8)
+    turn = np.array([[0.8, 0.6], [-0.6, 0.8]], np.float32)
+    quads = [LABEL, rectangle(0, 0, 9, 700), rectangle(390, 640, 420, 720), rectangle(300, 0, 420, 30) @ turn]
+    monkeypatch.setattr(redact, "TILE_PX", 10_000)
+    monkeypatch.setattr(redact, "GAP_PX", 10_000)
+    whole = cover_text(sheet, quads, grow=0.1, seed=1)
+    monkeypatch.setattr(redact, "TILE_PX", tile_px)
+    monkeypatch.setattr(redact, "GAP_PX", gap_px)
+    assert (cover_text(sheet, quads, grow=0.1, seed=1) == whole).all()
+
+
 def test_each_quad_takes_the_colour_that_is_near_it() -> None:
     sheet = paper((250, 250, 250))
     sheet[200:] = (120, 60, 30)
