@@ -85,7 +85,7 @@ def cover_in_place(rgb: Pixels, mask: Mask, *, seed: int, fill: Fill = "noise") 
     bits = np.random.PCG64(seed)
     for band in _bands(inside):
         noise = np.zeros(inside[band].shape, np.float32)
-        noise[inside[band]] = _draw_noise(bits, np.count_nonzero(inside[band]), REACH[fill])
+        noise[inside[band]] = _draw_noise(bits, int(np.count_nonzero(inside[band])), REACH[fill])
         for rows, columns in _tiles(inside, band):
             colour = _colour_at(paper, rows, columns, mask.shape)
             colour += noise[rows.start - band.start : rows.stop - band.start, columns, np.newaxis]
