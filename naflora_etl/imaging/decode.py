@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -26,13 +25,12 @@ from naflora_etl.imaging.decoded import (
     turn_upright,
 )
 from naflora_etl.imaging.faults import ImageFault
+from naflora_etl.imaging.jpeg_marks import check_marks, is_progressive
 from naflora_etl.imaging.kinds import kind_of
 from naflora_etl.imaging.rasters import decode_raster, size_of_raster
 
 __all__ = ["Decoded", "decode_image", "kind_of", "working_bytes"]
 
-MOST_SCANS = 100
-"""A progressive JPEG has some ten scans; each costs a pass over all coefficients, so thousands are an attack."""
 MOST_PIXELS_PER_BYTE = {False: 300, True: 600}
 """A JPEG spends two bits at least on 64 pixels, a progressive one (True) one: with more pixels it was cut, or lies."""
 
@@ -72,7 +70,7 @@ def working_bytes(body: bytes, *, need_px: int) -> int:
         kind = kind_of(body)
         if kind == "JPEG":
             height, width, _, _ = simplejpeg.decode_jpeg_header(body)
-            held = 3 * width * height if _is_progressive(body) else 0  # coefficients
+            held = 3 * width * height if is_progressive(body) else 0  # coefficients
         else:
             width, height = size_of_raster(body, kind)
             held = 4 * width * height
@@ -87,7 +85,7 @@ def _decode_jpeg(body: bytes, need_px: int, limits: Limits, lend: Callable[[int]
         height, width, space, _ = simplejpeg.decode_jpeg_header(body)
     except ValueError as error:
         raise damaged(error) from None
-    progressive = _is_progressive(body)
+    progressive = is_progressive(body)
     limits.check(width, height, HELD_SHARE if progressive else 1.0)
     _check_effort(body, width * height, progressive)
     eighths = least_eighths(max(width, height), need_px)
@@ -117,26 +115,10 @@ def _decode_jpeg(body: bytes, need_px: int, limits: Limits, lend: Callable[[int]
 
 
 def _check_effort(body: bytes, pixels: int, progressive: bool) -> None:
-    """Raise ImageFault for a JPEG whose header promises more than its bytes can hold, or of a thousand scans."""
+    """Raise ImageFault for a JPEG whose header promises more than its bytes can hold, or that is mostly marks."""
     if pixels > MOST_PIXELS_PER_BYTE[progressive] * len(body):
         raise ImageFault("IMAGE_DAMAGED", f"The image cannot be decoded: {len(body)} bytes hold no {pixels} pixels.")
-    if body.count(b"\xff\xda") > MOST_SCANS:
-        raise ImageFault("IMAGE_TOO_LARGE", f"The image has more than {MOST_SCANS} scans, each as dear as a decode.")
-
-
-def _is_progressive(body: bytes) -> bool:
-    """Tell whether the JPEG's frame header is of a progressive kind, walking from segment to segment."""
-    place = 2
-    while place + 4 <= len(body) and body[place] == 0xFF:
-        marker = body[place + 1]
-        if marker == 0xFF:  # a fill byte
-            place += 1
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker in (0xC2, 0xC6, 0xCA, 0xCE)
-        (length,) = struct.unpack_from(">H", body, place + 2)
-        place += 2 + length
-    return False
+    check_marks(body)
 
 
 def _read_tags(body: bytes) -> tuple[Any, bytes | None]:

@@ -182,6 +182,11 @@ ZOO: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: says(jpeg(progressive=True), 14_000, 14_000, b"\xff\xc2"), "IMAGE_DAMAGED",
     ),
     "a progressive JPEG of 500 scans": (many_scans, "IMAGE_TOO_LARGE"),
+    "a JPEG with twenty megabytes of fill bytes": (
+        lambda: jpeg()[:2] + b"\xff" * 20_000_000 + jpeg()[2:], "IMAGE_TOO_LARGE",
+    ),
+    "a JPEG of a million empty comments": (lambda: segments(jpeg(), 0xFE, b"", 1_000_000), "IMAGE_TOO_LARGE"),
+    "a JPEG of fill bytes alone": (lambda: jpeg()[:2] + b"\xff" * 5_000_000 + b"\x00", "IMAGE_DAMAGED"),
     "a PNG bomb of 400 megapixels": (lambda: png_bomb(20_000), "IMAGE_TOO_LARGE"),
     "a PNG bomb of 100 megapixels": (lambda: png_bomb(10_000), "IMAGE_TOO_LARGE"),
     "a PNG that says 2 000 000 x 2 000 000": (lambda: png_of(2_000_000, 2_000_000, b""), "IMAGE_TOO_LARGE"),
@@ -201,6 +206,11 @@ ZOO: dict[str, tuple[Callable[[], bytes], str]] = {
     # two things at once
     "HTML in a JPEG's comment": (lambda: jpeg(comment=b"<html><script>alert(1)</script>"), "ok"),
     "a JPEG with a ZIP behind it": (lambda: jpeg() + zipped(), "ok"),
+    "a JPEG with a film behind it, as telephones make it": (lambda: jpeg() + rubbish(8_000_000), "ok"),
+    "a JPEG with the marks of 300 scans in a comment": (lambda: segments(jpeg(), 0xFE, b"\xff\xda" * 300, 1), "ok"),
+    "a JPEG with twelve megabytes of rubbish in comments": (
+        lambda: segments(jpeg(), 0xFE, rubbish(65_000), 190), "ok",
+    ),
     "a PNG with a ZIP behind it": (lambda: png() + zipped(), "ok"),
     "a JPEG with another behind it": (lambda: jpeg() + jpeg(), "ok"),
     "a GIF that is a script, too": (lambda: b"GIF89a/*" + rubbish(300) + b"*/=1;alert(1)", "IMAGE_DAMAGED"),
