@@ -22,6 +22,9 @@ CEILING_BYTES = 1 << 30
 """No body is read beyond this, whatever the caller allows."""
 OVERLAP_BYTES = 4096
 WORTH_RESUMING_BYTES = 65_536
+PIECE_BYTES = 65_536
+MOST_MEMBERS = 1000
+"""Gzip files that may stand one behind the other in a body."""
 
 
 class Cut(Exception):
@@ -70,19 +73,24 @@ def unpack_body(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
 
 
 def _inflate(body: bytes, window_bits: int, limit: int) -> bytes:
-    made = bytearray()
-    while body:
+    """Unpack piece by piece: what is left behind a member is copied, and a body may be made of a million empty ones."""
+    view, place, made = memoryview(body), 0, bytearray()
+    for _ in range(MOST_MEMBERS):
         unpacker = zlib.decompressobj(window_bits)
-        try:
-            made += unpacker.decompress(body, limit + 1 - len(made))
-        except zlib.error as error:
-            raise Stop("HTTP_ERROR", f"the body cannot be unpacked: {error}") from None
-        if len(made) > limit:
-            raise Stop("IMAGE_TOO_LARGE", f"the body unpacks to over {limit} bytes")
+        while place < len(view) and not unpacker.eof:
+            piece = view[place : place + PIECE_BYTES]
+            try:
+                made += unpacker.decompress(piece, limit + 1 - len(made))
+            except zlib.error as error:
+                raise Stop("HTTP_ERROR", f"the body cannot be unpacked: {error}") from None
+            if len(made) > limit:
+                raise Stop("IMAGE_TOO_LARGE", f"the body unpacks to over {limit} bytes")
+            place += len(piece) - len(unpacker.unused_data)
         if not unpacker.eof:
             raise Stop("HTTP_ERROR", "the packed body is not whole")
-        body = unpacker.unused_data if unpacker.unused_data[:2] == b"\x1f\x8b" and window_bits == 31 else b""
-    return bytes(made)
+        if window_bits != 31 or body[place : place + 2] != b"\x1f\x8b":
+            return bytes(made)
+    raise Stop("HTTP_ERROR", f"the body is packed in more than {MOST_MEMBERS} pieces")
 
 
 @dataclass(frozen=True)
