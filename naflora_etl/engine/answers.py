@@ -13,10 +13,13 @@ from datetime import UTC, datetime
 
 from naflora_etl.engine.clock import now
 
-TRY_AGAIN = frozenset({408, 420, 425, 429, 500, 502, 503, 504})
+TRY_AGAIN = frozenset({408, 420, 425, 429})
+LASTING = frozenset({501, 505, 506, 510, 511})
+"""Those of the 5xx that trying again will not mend; one that nobody knows is as good as 500 (RFC 9110, 15)."""
 THROTTLED = frozenset({420, 429})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ISSUE_OF_STATUS = {401: "HTTP_BLOCKED", 403: "HTTP_BLOCKED", 451: "HTTP_BLOCKED", 404: "HTTP_GONE", 410: "HTTP_GONE"}
+LONGEST_NOTE = 300
 OPT_OUTS = frozenset({"noai", "noimageai", "noml"})
 OUR_NAMES = frozenset({"naflora_etl", "naflora"})
 # directives of X-Robots-Tag with a colon of their own; any other word before a colon names an agent
@@ -77,8 +80,13 @@ class Stop(Exception):
 
 
 def failed(url: str, issue: str, note: str, status: int | None = None) -> Answer:
-    """Return the answer for a failure."""
-    return Answer(url, status, {}, b"", issue, now(), note)
+    """Return the answer for a failure; its note is one line, however much of the answer an error quotes."""
+    return Answer(url, status, {}, b"", issue, now(), " ".join(note[: 2 * LONGEST_NOTE].split())[:LONGEST_NOTE])
+
+
+def may_pass(status: int) -> bool:
+    """Return whether a status tells of trouble that may be over at the next try."""
+    return status in TRY_AGAIN or (500 <= status < 600 and status not in LASTING)
 
 
 def judge_status(status: int, *, conditional: bool = False) -> None:
@@ -88,11 +96,15 @@ def judge_status(status: int, *, conditional: bool = False) -> None:
 
 
 def join_headers(raw: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers by their names in lower case; those that came several times are joined, as RFC 9110 5.2 has it."""
+    """Return headers by their names in lower case; those that came several times are joined, as RFC 9110 5.2 has it.
+
+    Those of X-Robots-Tag stay lines: an agent that one of them names is not meant by the next.
+    """
     joined: dict[str, str] = {}
     for name, value in raw:
         key = name.lower()
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        between = "\n" if key == "x-robots-tag" else ", "
+        joined[key] = f"{joined[key]}{between}{value}" if key in joined else value
     return joined
 
 
@@ -100,8 +112,13 @@ def opts_out(headers: Mapping[str, str]) -> bool:
     """Return whether headers keep machines that learn away from an answer (X-Robots-Tag, TDM Reservation Protocol)."""
     if headers.get("tdm-reservation", "").split(",")[0].strip() == "1":
         return True
+    return any(_is_wished(line) for line in headers.get("x-robots-tag", "").lower().split("\n"))
+
+
+def _is_wished(line: str) -> bool:
+    """Return whether one X-Robots-Tag keeps us away."""
     for_us = True
-    for wish in headers.get("x-robots-tag", "").lower().split(","):
+    for wish in line.split(","):
         agent, colon, rest = wish.partition(":")
         if colon and agent.strip() not in _WITH_VALUES:
             for_us = agent.strip() in OUR_NAMES | {"*"}

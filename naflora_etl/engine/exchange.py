@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -14,12 +15,12 @@ from yarl import URL
 from naflora_etl.engine.addresses import AddressRefused, host_of
 from naflora_etl.engine.answers import (
     REDIRECTS,
-    TRY_AGAIN,
     Asked,
     Stop,
     TryAgain,
     join_headers,
     judge_status,
+    may_pass,
     opts_out,
     retry_after,
 )
@@ -29,7 +30,7 @@ from naflora_etl.engine.lanes import Lanes, Policy, Turn
 CONNECT_S = 30.0
 SILENCE_S = 60.0
 """Longest wait for a connection, and for the next byte."""
-RANGE_REFUSED = frozenset({400, 412, 416, 501})
+RANGE_REFUSED = frozenset({304, 400, 412, 416, 501})
 
 
 class Timeouts(Protocol):
@@ -89,6 +90,8 @@ class Errand:
     partial: Partial | None = None
     is_resumable: bool = True
     began: float = field(default_factory=time.monotonic)
+    wants_new: bool = False
+    """Whether a connection that was used again turned out to be closed: from then on each request opens its own."""
     waited_s: float = 0.0
     """For turns in lanes, which is not held against the host."""
 
@@ -106,10 +109,18 @@ class Errand:
         self.partial, self.is_resumable = None, False
 
 
+_wants_new: ContextVar[bool] = ContextVar("wants_new", default=False)
+
+
 class CleanConnector(aiohttp.TCPConnector):
-    """Connections of which none is used again that brought more than it was asked for: an answer to no question."""
+    """Connections of which none is used again that brought more than it was asked for: an answer to no question.
+
+    Nor is any used again by an errand that found one closed: some servers close behind every answer and do not say so.
+    """
 
     async def _get(self, key: Any, traces: Any) -> Any:
+        if _wants_new.get():
+            return None
         kept: list[tuple[ResponseHandler, float]] = list(self._conns.get(key, ()))
         for protocol, _ in kept:
             if protocol.should_close:
@@ -133,6 +144,7 @@ class Exchange:
             if errand.left_s <= 0:
                 raise TryAgain(f"no answer within {self.timeouts.deadline_s:g} s, all tries together", host=host)
             began, status, size, was_sent = time.monotonic(), None, 0, True
+            _wants_new.set(errand.wants_new)
             try:
                 async with self._send(request, errand) as response:
                     status, headers = response.status, join_headers(response.headers.items())
@@ -152,6 +164,7 @@ class Exchange:
                 raise TryAgain(f"cut after {size} bytes: {cut}", host=host) from None
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 trouble = _trouble(error, request, turn)
+                errand.wants_new |= status is None
                 was_sent = not isinstance(trouble, AddressRefused)
                 raise trouble from None
             except ValueError as error:
@@ -179,7 +192,7 @@ class Exchange:
 def _heed(request: Request, status: int, headers: Mapping[str, str], turn: Turn) -> None:
     """Tell the lane how its host is; raise what the head of an answer calls for before any of its body is read."""
     host = host_of(request.url)
-    if status in TRY_AGAIN:
+    if may_pass(status):
         wish = retry_after(headers)
         if wish is None or status >= 500:
             turn.failed(str(request.url))
@@ -226,15 +239,15 @@ def _trouble(error: Exception, request: Request, turn: Turn) -> Exception:
     """Return what an error of the connection means, and tell the lane of it."""
     told, host = str(error) or type(error).__name__, host_of(request.url)
     if isinstance(error, aiohttp.ClientConnectorError):
-        if isinstance(error.__cause__ or error.os_error, AddressRefused):
-            return AddressRefused(told)
+        if isinstance(cause := error.__cause__ or error.os_error, AddressRefused):
+            return cause
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             return Stop("HTTP_ERROR", told)
     if isinstance(error, aiohttp.InvalidURL):
         return Stop("URL_UNUSABLE", told)
     if isinstance(error, aiohttp.ClientResponseError):  # a head that is no HTTP
         turn.well()
-        return TryAgain(told, host=host, issue="HTTP_ERROR")
+        return TryAgain(f"the answer is no HTTP: {error.message}", host=host, issue="HTTP_ERROR")
     is_host_down = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     turn.failed(None if is_host_down else str(request.url))
     return TryAgain(told, host=host)
