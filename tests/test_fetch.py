@@ -112,6 +112,8 @@ def test_the_image_is_the_one_that_a_build_makes(host: Host, tmp_path: Path) -> 
         ("ftp://example.org/1.jpg", "ftp", "URL_UNUSABLE", None, 0),
         ("", "empty", "URL_UNUSABLE", None, 0),
         ("http://127.0.0.2:1/1.jpg", "trap", "ADDRESS_REFUSED", None, 0),
+        ("http://2130706434:1/1.jpg", "number", "ADDRESS_REFUSED", None, 0),
+        ("http://[::ffff:127.0.0.2]:1/1.jpg", "mapped", "ADDRESS_REFUSED", None, 0),
     ],
 )
 def test_every_row_has_its_verdict(

@@ -6,8 +6,12 @@ import asyncio
 import hashlib
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from naflora_etl.engine.faults import Fault
+from naflora_etl.fetching.asked import read_asked
 from naflora_etl.fetching.journal import Journal
 from naflora_etl.fetching.window import FIRST, Window
 from tests.virtual_loop import run_at_once
@@ -104,3 +108,25 @@ def test_one_who_stops_waiting_takes_no_turn_away() -> None:
             return window.in_hand
 
     assert run_at_once(run()) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "carried"),
+    [
+        (["sheet"], ["sheet"]),
+        (["issue"], ["given_issue"]),
+        (["issue", "given_issue"], ["given_given_issue", "given_issue"]),
+    ],
+)
+def test_every_column_of_a_list_is_carried(tmp_path: Path, names: list[str], carried: list[str]) -> None:
+    columns = {"key": ["a"], "url": ["http://a.org/1.jpg"]} | {name: [name] for name in names}
+    pq.write_table(pa.table(columns), tmp_path / "urls.parquet")
+    table = read_asked(tmp_path / "urls.parquet").table
+    assert table.column_names == ["key", "url", *carried]
+    assert [table[name][0].as_py() for name in carried] == names
+
+
+def test_a_parquet_with_a_column_twice_is_told_in_a_sentence(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 3, names=["url", "x", "x"]), tmp_path / "urls.parquet")
+    with pytest.raises(Fault, match='has the column "x" more than once; rename one of them'):
+        read_asked(tmp_path / "urls.parquet")

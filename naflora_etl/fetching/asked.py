@@ -24,6 +24,7 @@ from naflora_etl.sources.darwincore import host_of, image_key, normalise_url
 WAYS = ".parquet, .csv, .tsv, .jsonl or .txt (one URL a line), the texts also with .gz behind"
 MARKUP = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 
+TWICE = '{path} has the column "{name}" more than once; rename one of them.'
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 OURS = (
     *("key", "url", "shard", "offset", "length_bytes", "issue", "note", "status", "width_px", "height_px"),
@@ -82,7 +83,7 @@ def read_asked(path: Path, *, key_column: str = "key", url_column: str = "url") 
         raise Fault(f"{path} holds no row; there is nothing to fetch.")
     repeated = {name for name in table.column_names if table.column_names.count(name) > 1}
     if repeated:
-        raise Fault(f'{path} has the column "{min(repeated)}" more than once; rename one of them.')
+        raise Fault(TWICE.format(path=path, name=min(repeated)))
     if url_column not in table.column_names:
         names = ", ".join(table.column_names[:12]) + (", ..." if table.num_columns > 12 else "")
         if url_column in names.split(";"):
@@ -100,8 +101,18 @@ def read_asked(path: Path, *, key_column: str = "key", url_column: str = "url") 
     hosts, issues = _judge(keys, urls)
     rest = table.drop_columns([name for name in (key_column, url_column) if name in table.column_names])
     columns = {"key": pa.array(keys, pa.string()), "url": pa.array(given, pa.string())}
-    columns |= {f"given_{name}" if name in OURS else name: rest[name] for name in rest.column_names}
+    columns |= {_carried_as(name, rest.column_names): rest[name] for name in rest.column_names}
     return Asked(pa.table(columns).replace_schema_metadata().combine_chunks(), auto_keys, hosts, issues)
+
+
+def _carried_as(name: str, names: list[str]) -> str:
+    """Return the name of a list's column in the manifest: its own, or `given_<name>` where ours has it."""
+    if name not in OURS:
+        return name
+    carried = f"given_{name}"
+    while carried in names:
+        carried = f"given_{carried}"
+    return carried
 
 
 def _judge(keys: list[str | None], urls: list[str | None]) -> tuple[list[str], list[str | None]]:
@@ -154,6 +165,8 @@ def _read_table(path: Path) -> pa.Table:
         data = path.read_bytes()
         return _read_text(gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data, kind, path)
     except (pa.ArrowException, EOFError, gzip.BadGzipFile) as error:
+        if repeated := re.match(r"Multiple matches for FieldRef\.Name\((.*)\) in", str(error)):
+            raise Fault(TWICE.format(path=path, name=repeated[1])) from None
         raise Fault(f"{path} cannot be read as {kind}: {str(error).splitlines()[0].rstrip('.')}.") from None
     except OSError as error:
         raise Fault(f"{path} cannot be read: {error.strerror or error}.") from None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
+from yarl import URL
 
-from naflora_etl.engine.addresses import is_loopback
+from naflora_etl.engine.addresses import AddressRefused, check_url, is_loopback
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Answer, Ask, HttpClient
 from naflora_etl.engine.substitutes import ask_in_turn
@@ -224,10 +225,20 @@ def _summarise(store: Store, work: Work) -> Summary:
     return told
 
 
+def _is_stranger(host: str, allowed: Collection[str]) -> bool:
+    """Return whether a host is another machine that would be asked."""
+    try:
+        url = URL(f"http://{host}/")
+        check_url(url, allowed)
+    except (AddressRefused, ValueError):
+        return False
+    return not is_loopback(url.host or "")
+
+
 def _check_contact(asked: Asked, http: HttpOptions) -> None:
     if http.contact:
         return
-    strangers = sorted({host for host in asked.hosts if host and not is_loopback(host.rsplit(":", 1)[0].strip("[]"))})
+    strangers = sorted(host for host in {*asked.hosts} - {""} if _is_stranger(host, http.allow_private_hosts))
     if strangers:
         raise Fault(
             f"{strangers[0]} would be asked without a word of who asks; give your e-mail or web page with --contact."

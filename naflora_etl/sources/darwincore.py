@@ -17,6 +17,8 @@ KEY_DIGITS = 20
 IMAGE_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "jp2", "gif", "application/octet-stream")
 PICTURES = ("stillimage", "image", "photograph")
 DEFAULT_PORTS = {"http": 80, "https": 443}
+HOST = re.compile(r"[\w.-]+\.[\w-]+|localhost|[0-9]\w*|[0-9a-f:]*:[0-9a-f:.]+")
+"""A host's name or address, however that is spelt; whether it may be asked, others judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ def normalise_url(text: str | None) -> str | None:
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return None
-    if parts.scheme not in DEFAULT_PORTS or not re.fullmatch(r"[\w.-]+\.[\w-]+|localhost|[0-9a-f:]*:[0-9a-f:]+", host):
+    if parts.scheme not in DEFAULT_PORTS or not HOST.fullmatch(host):
         return None
     place = f"[{host}]" if ":" in host else host
     place = place if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{place}:{port}"

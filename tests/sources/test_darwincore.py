@@ -31,6 +31,8 @@ URLS = {
     "  http://a.org/Ñandú.jpg\n": "http://a.org/%C3%91and%C3%BA.jpg",
     "https://iiif.a.org/x/full/!1000,1000/0/default.jpg": "https://iiif.a.org/x/full/!1000,1000/0/default.jpg",
     "http://[2001:DB8::1]:80/a.jpg": "http://[2001:db8::1]/a.jpg",
+    "http://[::FFFF:127.0.0.9]/a.jpg": "http://[::ffff:127.0.0.9]/a.jpg",
+    "http://2130706441/a.jpg": "http://2130706441/a.jpg",
     "ftp://a.org/a.jpg": None,
     "//a.org/a.jpg": None,
     "a.org/a.jpg": None,
