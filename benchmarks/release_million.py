@@ -142,8 +142,8 @@ class Given:
     def whole(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         return read_parquet(self.folder / f"{name}.parquet", columns and list(columns))
 
-    def windows(self, name: str, rows: int) -> Iterator[pa.Table]:
-        return cut_windows(read_row_groups(self.folder / f"{name}.parquet"), rows)
+    def windows(self, name: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        return cut_windows(read_row_groups(self.folder / f"{name}.parquet", columns), rows)
 
     def metadata(self, name: str) -> dict[bytes, bytes]:
         return {}

@@ -68,8 +68,8 @@ class SmallWorld:
     def whole(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         return self.tables[name] if columns is None else self.tables[name].select(list(columns))
 
-    def windows(self, name: str, rows: int) -> Iterator[pa.Table]:
-        return cut_windows([self.tables[name]], rows)
+    def windows(self, name: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        return cut_windows([self.whole(name, columns)], rows)
 
     def clean(self, stage: Stage) -> list[pa.Table]:
         """Return the clean rows that a stage is given, with the columns that it names."""

@@ -244,9 +244,9 @@ class Tables:
         """Return every row of a committed table; of `columns`, where they are named, no more than these."""
         return self.receipts.table(name, columns)
 
-    def windows(self, name: str, rows: int) -> Iterator[pa.Table]:
+    def windows(self, name: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield every row of a committed table, `rows` at a time, so that it need not fit into memory."""
-        return cut_windows(self.receipts.pieces(name), rows)
+        return cut_windows(self.receipts.pieces(name, columns), rows)
 
     def metadata(self, name: str) -> dict[bytes, bytes]:
         """Return what stands beside the rows of a committed table."""

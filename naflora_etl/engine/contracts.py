@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -42,6 +42,15 @@ class Contract:
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema that a table under this contract has."""
         return pa.schema([pa.field(field["name"], ARROW_TYPES[field["type"]]) for field in self.fields])
+
+    def without(self, *names: str) -> Contract:
+        """Return what this contract promises of the other columns."""
+        return replace(self, fields=tuple(field for field in self.fields if field["name"] not in names))
+
+    def only(self, *names: str) -> Contract:
+        """Return what this contract promises of some columns, one by one."""
+        fields = tuple(field for field in self.fields if field["name"] in names)
+        return replace(self, fields=fields, primary_key=())
 
     def empty(self) -> pa.Table:
         """Return the table without rows."""

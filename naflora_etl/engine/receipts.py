@@ -112,11 +112,11 @@ class Receipts:
                 tables.append(_read_part(stream, columns, clean))
         return pa.concat_tables(tables)
 
-    def pieces(self, stage: str) -> Iterator[pa.Table]:
-        """Yield the rows of a committed table, a row group of a part at a time; Fault as `table`."""
+    def pieces(self, stage: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the rows of a committed table, a row group of a part at a time; `columns` and Fault as `table`."""
         for path in self.parts(self._known(stage)):
             with self._telling(path), self.workspace.open(path) as stream:
-                yield from read_row_groups(stream)
+                yield from read_row_groups(stream, columns)
 
     def _known(self, stage: str) -> Receipt:
         receipt = self.find(stage)

@@ -6,8 +6,9 @@ import hashlib
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,15 +18,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+GROUP_ROWS = 131_072
+"""Rows of a row group, in which Parquet is written and can be read again."""
+ZSTD: Any = {"compression": "zstd", "compression_level": 3}
+
 
 def write_parquet(table: pa.Table, stream: IO[bytes], *, dictionary: bool = True) -> None:
     """Write `table` to `stream` as zstd Parquet; the same table gives the same bytes.
 
     Without a dictionary of each column's values, text of which little is repeated is read in two thirds of the time.
     """
-    pq.write_table(
-        table, stream, compression="zstd", compression_level=3, row_group_size=131_072, use_dictionary=dictionary
-    )
+    starts = range(0, max(1, table.num_rows), GROUP_ROWS)
+    write_pieces((table.slice(start, GROUP_ROWS) for start in starts), stream, dictionary=dictionary)
+
+
+def write_pieces(pieces: Iterable[pa.Table], stream: IO[bytes], *, dictionary: bool = True) -> None:
+    """Write one table that comes in pieces of GROUP_ROWS, at least one; the bytes are those of `write_parquet`.
+
+    Each piece is in one chunk when it is written, since how its rows were cut before would show in the bytes.
+    """
+    rest = iter(pieces)
+    first = next(rest)
+    with pq.ParquetWriter(stream, first.schema, use_dictionary=dictionary, **ZSTD) as writer:
+        for piece in chain([first], rest):
+            writer.write_table(piece.combine_chunks(), row_group_size=GROUP_ROWS)
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -52,13 +68,14 @@ def read_metadata(source: IO[bytes]) -> dict[bytes, bytes]:
     return dict(pq.read_schema(source).metadata or {})
 
 
-def read_row_groups(source: str | Path | IO[bytes]) -> Iterator[pa.Table]:
+def read_row_groups(source: str | Path | IO[bytes], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yield the rows of a Parquet file in the pieces that it was written in, one in memory at a time."""
+    named = None if columns is None else list(columns)
     with pq.ParquetFile(source) as file:
         for number in range(file.num_row_groups):
-            yield file.read_row_group(number)
+            yield file.read_row_group(number, named)
         if not file.num_row_groups:
-            yield file.read()
+            yield file.read(named)
 
 
 def cut_windows(pieces: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
@@ -98,13 +115,41 @@ def query_tables(
 
     With a `memory_limit`, such as "1GB", a query that needs more to join or sort spills to a scratch folder.
     """
+    with _connected(memory_limit, tables) as connection:
+        return connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+
+def stream_query(sql: str, *, memory_limit: str, **tables: pa.Table | Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield what a query gives, GROUP_ROWS at a time, each in one chunk; one without rows where it gives none.
+
+    What comes in pieces is read once, as the query asks for it: such a table may be named once in the query.
+    """
+    given = {name: table if isinstance(table, pa.Table) else _reader(table) for name, table in tables.items()}
+    with _connected(memory_limit, given) as connection:
+        reader = connection.sql(sql).to_arrow_reader(GROUP_ROWS)
+        pieces = (pa.Table.from_batches([batch]) for batch in reader)
+        yield from cut_windows(chain(pieces, [reader.schema.empty_table()]), GROUP_ROWS)
+
+
+def _reader(pieces: Iterable[pa.Table]) -> pa.RecordBatchReader:
+    rest = iter(pieces)
+    first = next(rest)
+    batches = (batch for piece in chain([first], rest) for batch in piece.to_batches())
+    return pa.RecordBatchReader.from_batches(first.schema, batches)
+
+
+@contextmanager
+def _connected(
+    memory_limit: str | None, tables: Mapping[str, pa.Table | pa.RecordBatchReader]
+) -> Iterator[duckdb.DuckDBPyConnection]:
     with hearing_interrupts(), tempfile.TemporaryDirectory() as scratch, duckdb.connect(":memory:") as connection:
         if memory_limit is not None:
             connection.execute(f"set memory_limit = '{memory_limit}'")
             connection.execute("set temp_directory = $1", [scratch])
         for name, table in tables.items():
             connection.register(name, table)
-        return connection.sql(sql, params=list(parameters)).to_arrow_table()
+        yield connection
+    pa.default_memory_pool().release_unused()  # what such a query worked with would stay with the process
 
 
 def hash_rows(table: pa.Table) -> np.ndarray:

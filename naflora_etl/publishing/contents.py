@@ -112,7 +112,8 @@ class Contents:
     @cached_property
     def years(self) -> tuple[tuple[int, int, int], ...]:
         """Year of gathering, images to train on, images to test on; in order, without those whose year is unknown."""
-        known = self.manifest.filter(pc.is_valid(self.manifest["year"]))
+        rows = self.manifest.select(["year", "part"])
+        known = rows.filter(pc.is_valid(rows["year"]))
         counts = self._count(known["year"], known)
         return tuple(sorted((int(count.name), count.train, count.test) for count in counts))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from naflora_etl.engine.contracts import check_table, conform, read_contract
+from naflora_etl.engine.contracts import Contract, check_table, conform, read_contract
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.tables import query_tables
+from naflora_etl.engine.tables import query_tables, stream_query, write_pieces
 from naflora_etl.publishing.licences import UNKNOWN
 from naflora_etl.recipe.choosing import GENUS_KEY
 
@@ -25,16 +26,18 @@ FROM_IMAGES = (
 FROM_TAXA = ("taxon_name", "taxon_authors", "family", "genus", "species", "ipni_id")
 PAGES = {"gbif": "https://www.gbif.org/dataset/{}", "idigbio": "https://www.idigbio.org/portal/recordsets/{}"}
 BULK = "text_quads"
-"""Half of a manifest's bytes, which therefore are read by themselves and taken by their places, not sorted along."""
-MEMORY = "1200MB"
-"""What a query may hold before it spills: of a million images the tables beside it need twice that."""
+"""Half of a manifest's bytes, which nothing is counted from: it is never in memory whole, and stands in files alone."""
+MEMORY, BULK_MEMORY = "1GB", "500MB"
+"""What a query may hold before it spills: of a million images the tables beside it need as much again."""
+FOR_SHARDS = ("image_key", "taxon_id", "class_id", "part", "shard", "offset", "length_bytes")
+"""Columns of clean rows that a manifest begins with."""
+FOR_ALSO_KNOWN = ("record_key", "image_key", "issue")
 FOR_MANIFEST = {
-    "shards": ("image_key", "taxon_id", "class_id", "part", "shard", "offset", "length_bytes"),
-    "split": ("image_key", "specimen_key", "gathering_key", "class_id", "class_key"),
+    "split": ("image_key", "specimen_key", "gathering_key", ),
     "images": ("image_key", *(name for name in FROM_IMAGES if name != BULK), "fetched_at"),
-    "records": ("record_key", "image_key", "license", *FROM_RECORDS, "issue"),
+    "records": ("record_key", "image_key", "license", *FROM_RECORDS),
 }
-"""Columns of clean rows that a manifest and its classes are made of, besides those of all taxa."""
+"""Columns of clean rows that are joined to them, once."""
 FOR_EXCLUDED = {
     "records": ("record_key", "image_key", "taxon_id", "image_url", "issue"),
     "selection": ("image_key", "taxon_id", "image_url", "issue"),
@@ -51,8 +54,10 @@ ONE_TAXON = f"""(select taxon_id, {", ".join(FROM_TAXA)} from taxa
 ONE_RECORD = """(select * from records where issue is null
     qualify row_number() over (partition by image_key order by record_key) = 1)"""
 
-ALSO_KNOWN = f"""select e.image_key, string_agg(distinct e.record_key, ' | ' order by e.record_key) as also_known_as
-    from every_record e join {ONE_RECORD} o on o.image_key = e.image_key and o.record_key <> e.record_key
+FIRST = """first as materialized (
+    select image_key, min(record_key) as record_key from known where issue is null group by image_key)"""
+ALSO_KNOWN = """select e.image_key, string_agg(distinct e.record_key, ' | ' order by e.record_key) as also_known_as
+    from known e join first o on o.image_key = e.image_key and o.record_key <> e.record_key
     group by e.image_key"""
 
 # The competition numbered training images within their class and test images from 0, in an order that tells nothing;
@@ -71,16 +76,17 @@ def accepted_taxa(taxa: pa.Table) -> pa.Table:
 
 
 def join_manifest(
-    clean: Mapping[str, pa.Table],
-    read_bulk: Callable[[], pa.Table],
-    records: pa.Table | None = None,
+    shards: pa.Table,
+    taxa: pa.Table,
+    clean: Mapping[str, Iterable[pa.Table]],
+    records: pa.Table,
     *,
     fetch_times: bool = False,
 ) -> pa.Table:
-    """Return the manifest: one row per packed image, sorted by image_key; `clean` holds the clean rows by table name.
+    """Return the manifest without BULK: one row per packed image, sorted by image_key.
 
-    Of those FOR_MANIFEST are read. `read_bulk` gives image_key and BULK of all images, and is called when all else is
-    joined. `records` is that whole table, whose duplicates are told as `also_known_as`. Fetch times are left out unless
+    `clean` gives the clean rows of FOR_MANIFEST, so many at a time, each with the columns named there. `records` has
+    FOR_ALSO_KNOWN of that whole table, whose duplicates are told as `also_known_as`. Fetch times are left out unless
     they are wanted: with them two builds from the same answers differ. Raises Fault when a required fact is missing,
     which then is missing in what was given.
     """
@@ -92,22 +98,42 @@ def join_manifest(
         + [f'r."{name}"' for name in FROM_RECORDS]
         + ["a.also_known_as", f"{'i.fetched_at' if fetch_times else 'null'} as fetched_at"]
     )
-    table = query_tables(
-        f"""select {columns} from shards h
+    pieces = stream_query(
+        f"""with {FIRST} select {columns} from shards h
             left join split s using (image_key) left join images i using (image_key)
-            left join {ONE_TAXON} t on t.taxon_id = h.taxon_id left join {ONE_RECORD} r using (image_key)
+            left join {ONE_TAXON} t on t.taxon_id = h.taxon_id
+            left join (select records.* from records semi join first using (image_key, record_key)) r using (image_key)
             left join ({ALSO_KNOWN}) a using (image_key) order by h.image_key""",
         memory_limit=MEMORY,
-        taxa=clean["taxa"],
-        **{name: clean[name].select(columns) for name, columns in FOR_MANIFEST.items()},
-        every_record=(clean["records"] if records is None else records).select(["record_key", "image_key"]),
-    ).combine_chunks()
-    return _promised(table.append_column(BULK, _take_bulk(read_bulk(), table["image_key"])), "manifest")
+        shards=shards,
+        taxa=taxa,
+        known=records.select(FOR_ALSO_KNOWN),
+        **clean,
+    )
+    return _promised(pa.concat_tables(pieces), read_contract("manifest").without(BULK))
 
 
-def _take_bulk(bulk: pa.Table, keys: pa.ChunkedArray) -> pa.ChunkedArray:
-    place = pc.index_in(keys, bulk["image_key"].combine_chunks())
-    return bulk[BULK].take(place).combine_chunks()
+def write_manifest(manifest: pa.Table, bulk: Iterable[pa.Table], stream: IO[bytes]) -> None:
+    """Write manifest.parquet; `bulk` gives image_key and BULK of all images, in any order and so many rows at a time.
+
+    Raises Fault as `join_manifest`.
+    """
+    write_pieces(_with_bulk(manifest, bulk), stream)
+
+
+def _with_bulk(manifest: pa.Table, bulk: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    pieces = stream_query(
+        f"select k.image_key, b.{BULK} from keys k left join bulk b using (image_key) order by k.image_key",
+        memory_limit=BULK_MEMORY,
+        keys=manifest.select(["image_key"]),
+        bulk=bulk,
+    )
+    start, contract = 0, read_contract("manifest")
+    for piece in pieces:
+        rows = manifest.slice(start, piece.num_rows)
+        assert rows["image_key"].equals(piece["image_key"]), "both are sorted by their key"
+        yield _promised(rows.append_column(BULK, piece[BULK]), contract)
+        start += piece.num_rows
 
 
 def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:
@@ -125,7 +151,7 @@ def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:
             group by all order by c.class_id""",
         **{name: clean[name] for name in ("split", "shards", "taxa")},
     )
-    return _promised(table, "classes")
+    return _promised(table, read_contract("classes"))
 
 
 def list_specimens(manifest: pa.Table) -> pa.Table:
@@ -142,7 +168,7 @@ def list_specimens(manifest: pa.Table) -> pa.Table:
     rows = manifest.select(names).take(place)
     for name in ("specimen_key", "images"):
         rows = rows.append_column(name, found[name])
-    return _promised(rows, "specimens")
+    return _promised(rows, read_contract("specimens"))
 
 
 def list_datasets(manifest: pa.Table) -> pa.Table:
@@ -157,14 +183,14 @@ def list_datasets(manifest: pa.Table) -> pa.Table:
                 from manifest group by source, datasetKey order by source, images desc, datasetKey""",
             manifest=manifest.select(["source", "datasetKey", "specimen_key", "institutionCode", "license"]),
         ),
-        "datasets",
+        read_contract("datasets"),
     )
 
 
 def list_names(taxa: pa.Table) -> pa.Table:
     """Return what became of every name of the checklists; `taxa` is that whole table."""
     wanted = taxa.select(read_contract("names").arrow_schema.names)
-    return _promised(wanted.sort_by("checklist_key"), "names")
+    return _promised(wanted.sort_by("checklist_key"), read_contract("names"))
 
 
 def list_excluded(whole: Mapping[str, pa.Table]) -> pa.Table:
@@ -185,13 +211,12 @@ def list_excluded(whole: Mapping[str, pa.Table]) -> pa.Table:
         memory_limit=MEMORY,
         **{name: whole[name].select(columns) for name, columns in FOR_EXCLUDED.items()},
     )
-    return _promised(table, "excluded")
+    return _promised(table, read_contract("excluded"))
 
 
-def _promised(table: pa.Table, name: str) -> pa.Table:
-    contract = read_contract(name)
+def _promised(table: pa.Table, contract: Contract) -> pa.Table:
     table = conform(table, contract)
     faults = check_table(table, contract)
     if faults:
         raise Fault(f"release: what was given lacks something that a release must tell. {' '.join(faults)}")
-    return table.combine_chunks()
+    return table

@@ -60,14 +60,17 @@ from naflora_etl.publishing.lock import NAME as LOCK
 from naflora_etl.publishing.lock import render_lock
 from naflora_etl.publishing.manifest import (
     BULK,
+    FOR_ALSO_KNOWN,
     FOR_EXCLUDED,
     FOR_MANIFEST,
+    FOR_SHARDS,
     count_classes,
     join_manifest,
     list_datasets,
     list_excluded,
     list_names,
     list_specimens,
+    write_manifest,
 )
 from naflora_etl.publishing.provenance import publish_recipe, render_recipe
 from naflora_etl.publishing.report import render_report
@@ -85,9 +88,11 @@ CERTIFICATE = "servers.json"
 SOLUTION = "solution.csv"
 WRITERS = 24
 """Files besides the shards, for the progress line."""
+ROWS_AT_ONCE = 50_000
+"""Rows at a time of what only the manifest is made of."""
 PLACE = ["image_key", "pack", "offset", "size_bytes"]
 CLEAN = {
-    "shards": FOR_MANIFEST["shards"],
+    "shards": FOR_SHARDS,
     "split": ("image_key", "class_id", "class_key", "test_half"),
     "images": (*PLACE, "before_offset", "before_length_bytes", "text_boxes"),
     **dict.fromkeys(("selection", "records"), ("image_key",)),
@@ -114,10 +119,8 @@ def write_release(
     given = dict(zip(READS, clean, strict=True))
     if not given["shards"].num_rows:
         raise Fault("release: no image came through to the end, so there is nothing to publish; see `naflora status`.")
-    whole = {name: tables.whole(name, WHOLE.get(name)) for name in READS}
     contents = gather_contents(
         given,
-        whole,
         recipe,
         tables=tables,
         backbone=describe_backbone(tables.metadata("wcvp")),
@@ -128,13 +131,13 @@ def write_release(
     reading = read_sample(given["images"], manifest, packs, options.audit_sample)
     page = render_report(contents, pairs, reading)
     shards = sorted(set(given["shards"]["shard"].to_pylist()))
-    files = ReleaseFiles(folder, len(shards) + WRITERS, progress)
+    files = ReleaseFiles(folder, len(shards) + WRITERS, progress, tables)
     for shard in shards:
         files.take("shards", shard)
     for size_px in options.sizes_px:
         _write_size(files, contents, size_px, recipe)
-    _write_tables(files, contents, whole["taxa"], options.tree)
-    withdrawn = find_all_withdrawn(given["harvest"], blobs, whole["records"], contents.manifest)
+    _write_tables(files, contents, tables.whole("taxa"), options.tree)
+    withdrawn = find_all_withdrawn(given["harvest"], blobs, tables, contents.manifest)
     files.write(WITHDRAWN, "table", lambda stream: write_withdrawn(withdrawn, stream))
     files.write("README.md", "document", lambda stream: stream.write(render_card(contents, reading).encode()))
     files.write("report.html", "report", lambda stream: stream.write(page.encode()))
@@ -151,41 +154,48 @@ def write_release(
 
 def gather_contents(
     given: Mapping[str, pa.Table],
-    whole: Mapping[str, pa.Table],
     recipe: Recipe,
     *,
     tables: Tables,
     backbone: Backbone | None,
     certificate: dict[str, Any] | None,
 ) -> Contents:
-    """Return what the release holds, out of the clean and the whole tables and the servers' certificate.
+    """Return what the release holds, out of the clean tables and the servers' certificate.
 
-    `tables` gives the columns that only the manifest is made of.
+    `tables` gives whole tables, and the columns that only the manifest is made of.
     """
+    aside = _tell_aside(tables)  # first, for its tables need as much room as the manifest does
     manifest = join_manifest(
-        {"taxa": given["taxa"]} | {name: _read_clean(tables, name) for name in FOR_MANIFEST},
-        lambda: tables.whole("images", ["image_key", BULK]),
-        whole["records"],
+        given["shards"],
+        given["taxa"],
+        {name: _read_clean(tables, name) for name in FOR_MANIFEST},
+        tables.whole("records", FOR_ALSO_KNOWN),
         fetch_times=recipe.release.fetch_times,
     )
-    classes = count_classes(given)
+    classes, taxa = count_classes(given), tables.whole("taxa")
     return Contents(
         recipe=publish_recipe(recipe),
         backbone=asdict(backbone) if backbone else None,
         manifest=manifest,
         classes=classes,
-        excluded=list_excluded(whole),
-        funnel=count_funnel(whole),
-        hosts=count_hosts(whole["images"]),
         certificate=certificate,
-        names=count_names(whole["taxa"], classes, VERDICTS, RULES, FLAGGED),
-        changes=tell_changes(recipe.release, recipe.name, manifest, list_names(whole["taxa"])),
+        names=count_names(taxa, classes, VERDICTS, RULES, FLAGGED),
+        changes=tell_changes(recipe.release, recipe.name, manifest, list_names(taxa)),
+        **aside,
     )
 
 
-def _read_clean(tables: Tables, name: str) -> pa.Table:
-    """Return the clean rows of a table with the columns that a manifest is made of."""
-    return clean_rows(tables.whole(name, list(dict.fromkeys([*FOR_MANIFEST[name], "issue"]))))
+def _tell_aside(tables: Tables) -> dict[str, Any]:
+    """Return what was set aside, image by image and in numbers, and what came of each image server."""
+    whole = {name: tables.whole(name, WHOLE.get(name)) for name in READS}
+    return {"excluded": list_excluded(whole), "funnel": count_funnel(whole), "hosts": count_hosts(whole["images"])}
+
+
+def _read_clean(tables: Tables, name: str) -> Iterator[pa.Table]:
+    """Yield the clean rows of a table with the columns that a manifest is made of."""
+    columns = FOR_MANIFEST[name]
+    for rows in tables.windows(name, ROWS_AT_ONCE, [*columns, "issue"]):
+        yield clean_rows(rows).select(columns)
 
 
 def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
@@ -201,7 +211,7 @@ def _write_tables(files: ReleaseFiles, contents: Contents, taxa: pa.Table, tree:
     files.write("specimens.parquet", "table", lambda stream: write_parquet(specimens, stream))
     files.write("datasets.parquet", "table", lambda stream: write_parquet(datasets, stream))
     files.write("names.parquet", "table", lambda stream: write_parquet(names, stream))
-    files.write("manifest.parquet", "table", lambda stream: write_parquet(manifest, stream))
+    files.write_manifest("manifest.parquet", manifest)
     files.write("classes.parquet", "table", lambda stream: write_parquet(classes, stream))
     files.write("excluded.parquet", "table", lambda stream: write_parquet(contents.excluded, stream))
     files.write("attribution.csv", "table", lambda stream: write_attribution(manifest, stream))
@@ -229,7 +239,7 @@ def _write_size(files: ReleaseFiles, contents: Contents, size_px: int, recipe: R
     )
     for shard in sorted(set(manifest["shard"].to_pylist())):
         files.add(f"{place}/{shard}", "shard")
-    files.write(f"{place}/manifest.parquet", "table", lambda stream: write_parquet(manifest, stream))
+    files.write_manifest(f"{place}/manifest.parquet", manifest)
     files.write(f"{place}/classes.parquet", "table", lambda stream: write_parquet(contents.classes, stream))
 
 
@@ -245,11 +255,12 @@ def _write_descriptions(files: ReleaseFiles, contents: Contents, downloads: tupl
     files.write(CITATION, "metadata", lambda stream: stream.write(render_cff(contents)))
 
 
-def find_all_withdrawn(harvest: pa.Table, blobs: Blobs, records: pa.Table, manifest: pa.Table) -> pa.Table | None:
+def find_all_withdrawn(harvest: pa.Table, blobs: Blobs, tables: Tables, manifest: pa.Table) -> pa.Table | None:
     """Return the images of earlier releases that may not be used any more; None where no earlier one is known of."""
     lists = [row["blob"] for row in harvest.select(["source", "blob"]).to_pylist() if row["source"] == PUBLISHED]
     if not lists:
         return None
+    records = tables.whole("records", ["image_key", "issue"])
     return find_withdrawn(read_parquet(io.BytesIO(blobs.get(lists[0]))), records, manifest)
 
 
@@ -291,8 +302,9 @@ def read_sample(images: pa.Table, manifest: pa.Table, packs: Packs, count: int) 
 class ReleaseFiles:
     """The files of the release so far, each with its row."""
 
-    def __init__(self, folder: Folder, total: int, progress: Callable[..., None]) -> None:
+    def __init__(self, folder: Folder, total: int, progress: Callable[..., None], tables: Tables) -> None:
         self.folder = folder
+        self.tables = tables
         self.total = total
         self.progress = progress
         self.rows: dict[str, dict[str, Any]] = {}
@@ -312,6 +324,11 @@ class ReleaseFiles:
         with self.folder.open(name, "wb") as stream:
             write(stream)
         self.add(name, kind)
+
+    def write_manifest(self, name: str, manifest: pa.Table) -> None:
+        """Write a manifest with the columns that it is not held with."""
+        bulk = self.tables.windows("images", ROWS_AT_ONCE, ["image_key", BULK])
+        self.write(name, "table", lambda stream: write_manifest(manifest, bulk, stream))
 
     def add(self, name: str, kind: str) -> None:
         """Take up a file that lies in the folder."""

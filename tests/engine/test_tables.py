@@ -1,7 +1,8 @@
-"""DuckDB behind a door: a signal that comes while it works is an interruption, not an error of its own."""
+"""Tables larger than memory go through in pieces; a signal that comes while DuckDB works is an interruption."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
@@ -11,7 +12,17 @@ import pyarrow as pa
 import pytest
 
 from naflora_etl.engine.spool import Spool
-from naflora_etl.engine.tables import hearing_interrupts, query_tables
+from naflora_etl.engine.tables import (
+    GROUP_ROWS,
+    cut_windows,
+    hearing_interrupts,
+    query_tables,
+    read_parquet,
+    read_row_groups,
+    stream_query,
+    write_parquet,
+    write_pieces,
+)
 from naflora_etl.engine.workspace import Workspace
 
 GIVEN = pa.table({"x": [1]})
@@ -43,3 +54,41 @@ def test_an_interrupted_query_is_an_interruption(ask: Callable[[], None]) -> Non
 def test_other_errors_stay_what_they_are() -> None:
     with pytest.raises(RuntimeError, match="no such thing"), hearing_interrupts():
         raise RuntimeError("no such thing")
+
+
+LARGE = pa.table({"key": [f"{n:06}" for n in range(GROUP_ROWS + 5)], "class": [n % 7 for n in range(GROUP_ROWS + 5)]})
+
+
+def written(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    write_parquet(table, stream)
+    return stream.getvalue()
+
+
+def test_how_the_rows_were_cut_before_shows_in_no_byte() -> None:
+    chunked = pa.concat_tables(LARGE.slice(start, 999) for start in range(0, LARGE.num_rows, 999))
+    pieces = io.BytesIO()
+    write_pieces(cut_windows([chunked], GROUP_ROWS), pieces)
+    assert written(chunked) == written(LARGE) == pieces.getvalue()
+    assert read_parquet(pieces).equals(LARGE)
+
+
+def test_a_table_without_rows_is_written_with_its_columns() -> None:
+    assert read_parquet(io.BytesIO(written(LARGE.slice(0, 0)))).schema == LARGE.schema
+
+
+def test_of_a_large_file_the_named_columns_come_a_group_at_a_time() -> None:
+    groups = list(read_row_groups(io.BytesIO(written(LARGE)), ["class"]))
+    assert [(group.num_rows, group.column_names) for group in groups] == [(GROUP_ROWS, ["class"]), (5, ["class"])]
+
+
+def test_a_query_streams_what_comes_in_pieces_and_gives_pieces() -> None:
+    pieces = (LARGE.slice(start, 1000) for start in range(LARGE.num_rows - LARGE.num_rows % 1000, -1, -1000))
+    found = list(stream_query("select * from large order by key", memory_limit="100MB", large=pieces))
+    assert [piece.num_rows for piece in found] == [GROUP_ROWS, 5]
+    assert pa.concat_tables(found).equals(LARGE)
+
+
+def test_a_query_without_rows_gives_its_columns() -> None:
+    (found,) = stream_query("select key from large where key = 'x'", memory_limit="100MB", large=LARGE)
+    assert (found.num_rows, found.column_names) == (0, ["key"])
