@@ -63,6 +63,11 @@ def read_columns(source: IO[bytes], columns: Sequence[str]) -> pa.Table:
     return read_parquet(source, [name for name in columns if name in there])
 
 
+def read_schema(source: IO[bytes]) -> pa.Schema:
+    """Return the columns of a Parquet file and their types, of which its end alone is read."""
+    return pq.read_schema(source)
+
+
 def read_metadata(source: IO[bytes]) -> dict[bytes, bytes]:
     """Return what stands beside the rows of a Parquet file, of which its end alone is read."""
     return dict(pq.read_schema(source).metadata or {})

@@ -25,6 +25,7 @@ from naflora_etl.engine.resources import resource_folder
 from naflora_etl.engine.tables import cut_windows, parquet_bytes
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.derived import Download
+from naflora_etl.publishing.findings import Finding, tell_keys
 from naflora_etl.publishing.parcel import open_parcel
 from naflora_etl.publishing.provenance import publish_recipe
 from naflora_etl.recipe import Recipe
@@ -138,6 +139,19 @@ def digest_table(table: pa.Table) -> dict[str, Any]:
     return digest_rows(cut_windows([table], ROWS_AT_ONCE))
 
 
+def check_lock(body: bytes, sums: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield where lock.json is no lock, or names other files than `sums`, which are those of SHA256SUMS."""
+    try:
+        promised = _parse_lock(body, NAME).values["files"]
+    except Fault as fault:
+        yield Finding(NAME, str(fault).removeprefix(f"{NAME} ").partition(";")[0])
+        return
+    ours = {name: digest for name, digest in sums.items() if name != NAME}
+    other = [name for name in sorted(ours.keys() | promised.keys()) if ours.get(name) != promised.get(name)]
+    if sums and other:
+        yield from tell_keys(NAME, f"files that it names otherwise than {SUMS}", other)
+
+
 def read_lock(path: Path) -> Lock:
     """Read a lock: lock.json, or the one in a release folder or tarball; Fault for anything else."""
     if path.is_file() and path.suffix == ".json":
@@ -151,6 +165,10 @@ def read_lock(path: Path) -> Lock:
                 where, body = f"{NAME} of {path}", stream.read()
         finally:
             parcel.close()
+    return _parse_lock(body, where)
+
+
+def _parse_lock(body: bytes, where: str) -> Lock:
     try:
         values = json.loads(body)
         if values["lock"] != FORMAT:

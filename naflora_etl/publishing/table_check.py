@@ -6,20 +6,31 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from itertools import zip_longest
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice, zip_longest
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from naflora_etl.engine.json_lists import read_lists
 from naflora_etl.publishing.findings import Finding, tell_keys
 from naflora_etl.publishing.kaggle import TRAIN_KEYS
 from naflora_etl.publishing.licences import UNKNOWN, kind_of
-from naflora_etl.publishing.manifest import list_datasets, list_specimens
+from naflora_etl.publishing.manifest import BULK, list_datasets, list_specimens
 
 APART = ("specimen_key", "gathering_key", "source_sha256", "sha256")
 """What must never stand in both parts of the split."""
+SAME = ["image_key", "part", "class_id", "taxon_id", "license"]
+"""Columns that smaller copies of images have as the images have them."""
+OF_REDACTION = ["image_key", BULK, "text_boxes", "detector"]
+OF_TRAINING = {
+    "annotations": pa.schema({"image_id": pa.string(), "category_id": pa.int64()}),
+    "images": pa.schema({"image_id": pa.string()}),
+    "categories": pa.schema({"category_id": pa.int64()}),
+}
+"""What is compared of train_metadata.json."""
 ROWS_AT_ONCE = 20_000
 
 
@@ -65,8 +76,7 @@ def check_split(manifest: pa.Table) -> Iterator[Finding]:
 
 def check_copies(where: str, copies: pa.Table, manifest: pa.Table) -> Iterator[Finding]:
     """Yield where the manifest of smaller copies tells other images, labels or parts than the release's."""
-    told = ["image_key", "part", "class_id", "taxon_id", "license"]
-    if not copies.select(told).equals(manifest.select(told)):
+    if not copies.select(SAME).equals(manifest.select(SAME)):
         yield Finding(where, "its images, parts, classes or licences are not those of manifest.parquet")
 
 
@@ -78,66 +88,101 @@ def check_derived_tables(tables: Mapping[str, pa.Table]) -> Iterator[Finding]:
 
 
 def check_policy(manifest: pa.Table, recipe: dict[str, Any]) -> Iterator[Finding]:
-    """Yield licences that the recipe does not allow, and images whose redaction is not told."""
+    """Yield licences that the recipe does not allow."""
     allowed = {kind_of(license) for license in recipe["records"]["allow_licenses"]}
     if recipe["records"]["unknown_license"] == "allow":
         allowed.add(UNKNOWN)
     bad = [license for license in pc.unique(manifest["license"]).to_pylist() if kind_of(license) not in allowed]
     yield from tell_keys("manifest.parquet", "licence that recipe.json does not allow", bad)
+
+
+def check_redaction(pieces: Iterable[pa.Table], recipe: dict[str, Any]) -> Iterator[Finding]:
+    """Yield the images whose redaction is not told, where the recipe wants one; `pieces` have OF_REDACTION."""
     if recipe["images"]["redact"] == "none":
         return
     untold = []
-    wanted = manifest.select(["image_key", "text_quads", "text_boxes", "detector"])
-    for batch in wanted.to_batches(max_chunksize=ROWS_AT_ONCE):
-        untold += [row["image_key"] for row in batch.to_pylist() if not _tells_redaction(row)]
+    for piece in pieces:
+        for batch in piece.select(OF_REDACTION).to_batches(max_chunksize=ROWS_AT_ONCE):
+            untold += [row["image_key"] for row in batch.to_pylist() if not _tells_redaction(row)]
     yield from tell_keys("manifest.parquet", "images without the boxes that were covered, or their detector", untold)
 
 
 def _tells_redaction(row: dict[str, Any]) -> bool:
     try:
-        return row["detector"] is not None and len(json.loads(row["text_quads"])) == row["text_boxes"]
+        return row["detector"] is not None and len(json.loads(row[BULK])) == row["text_boxes"]
     except (TypeError, ValueError):
         return False
 
 
-def check_train_metadata(body: bytes, manifest: pa.Table, classes: pa.Table) -> Iterator[Finding]:
+def check_train_metadata(stream: IO[bytes], manifest: pa.Table, classes: pa.Table) -> Iterator[Finding]:
     """Yield where train_metadata.json differs from the manifest or from the competition's form."""
     where = "train_metadata.json"
-    told = json.loads(body)
-    if not isinstance(told, dict) or sorted(told) != sorted(TRAIN_KEYS):
+    told = {key: _gather(items, OF_TRAINING.get(key, pa.schema([]))) for key, items in read_lists(stream)}
+    if sorted(told) != sorted(TRAIN_KEYS):
         yield Finding(where, f"its keys are not {', '.join(TRAIN_KEYS)}")
         return
-    train = manifest.select(["image_id", "class_id"]).filter(pc.equal(manifest["part"], "train"))
-    truth = dict(zip(train["image_id"].to_pylist(), train["class_id"].to_pylist(), strict=True))
-    labels = {item["image_id"]: item["category_id"] for item in told["annotations"]}
-    images = [item["image_id"] for item in told["images"]]
-    if len(told["annotations"]) != len(truth) or images != [item["image_id"] for item in told["annotations"]]:
+    truth = manifest.select(["image_id", "class_id"]).filter(pc.equal(manifest["part"], "train"))
+    labels, images = told["annotations"], told["images"]["image_id"]
+    if len(labels) != len(truth) or not images.equals(labels["image_id"]):
         found = f"annotations and images are not the manifest's {len(truth)} training images, in one order"
         yield Finding(where, found)
-    wrong = [key for key in labels.keys() | truth.keys() if labels.get(key) != truth.get(key)]
-    yield from tell_keys(where, "images whose category is not the manifest's", wrong)
-    if [item["category_id"] for item in told["categories"]] != classes["class_id"].to_pylist():
+    place = pc.index_in(labels["image_id"], truth["image_id"].combine_chunks())
+    is_right = pc.fill_null(pc.equal(truth["class_id"].take(place), labels["category_id"]), False)
+    is_told = pc.is_in(truth["image_id"], labels["image_id"].combine_chunks())
+    wrong = [labels["image_id"].filter(pc.invert(is_right)), truth["image_id"].filter(pc.invert(is_told))]
+    keys = (key for some in wrong for key in some.to_pylist())
+    yield from tell_keys(where, "images whose category is not the manifest's", keys)
+    if not told["categories"]["category_id"].equals(classes["class_id"]):
         yield Finding(where, "its categories are not those of classes.parquet")
 
 
-def check_test_files(metadata: bytes, submission: bytes, manifest: pa.Table) -> Iterator[Finding]:
+def _gather(items: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return the columns of `schema` out of the items of a list, which are Python's a few at a time."""
+    tables, rest = [schema.empty_table()], iter(items)
+    while some := list(islice(rest, ROWS_AT_ONCE)):
+        columns = [pa.array([item[field.name] for item in some], field.type) for field in schema]
+        tables.append(pa.table(columns, schema=schema))
+    return pa.concat_tables(tables)
+
+
+def check_test_files(metadata: IO[bytes], submission: IO[bytes], manifest: pa.Table) -> Iterator[Finding]:
     """Yield where the test metadata or the sample submission differ from the manifest, or give labels away."""
     test = manifest["image_id"].filter(pc.equal(manifest["part"], "test")).to_pylist()
-    told = json.loads(metadata)
-    if [str(item["image_id"]) for item in told] != test:
+    ids, is_plain = [], True
+    for key, items in read_lists(metadata):
+        if key:
+            raise TypeError("it is no list")
+        for item in items:
+            ids.append(str(item["image_id"]))
+            is_plain = is_plain and set(item) == {"image_id", "file_name", "license"}
+    if ids != test:
         yield Finding("test_metadata.json", f"it does not list the manifest's {len(test)} test images")
-    if any(set(item) != {"image_id", "file_name", "license"} for item in told):
+    if not is_plain:
         yield Finding("test_metadata.json", "an image in it has other keys than image_id, file_name and license")
-    rows = list(csv.reader(io.StringIO(submission.decode())))
-    if rows[:1] != [["Id", "Predicted"]] or [row[0] for row in rows[1:]] != test:
+    with _as_text(submission) as text:
+        rows = csv.reader(text)
+        asks = next(rows, None) == ["Id", "Predicted"] and all(
+            row is not None and row[:1] == [key] for row, key in zip_longest(rows, test)
+        )
+    if not asks:
         yield Finding("sample_submission.csv", f"it does not ask for the manifest's {len(test)} test images")
 
 
-def check_attribution(body: bytes, manifest: pa.Table) -> Iterator[Finding]:
+def check_attribution(stream: IO[bytes], manifest: pa.Table) -> Iterator[Finding]:
     """Yield where attribution.csv does not name every image and its licence as the manifest does."""
-    rows = csv.DictReader(io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", newline=""))
-    told = ((row["image_key"], row["license"]) for row in rows)
     batches = manifest.select(["image_key", "license"]).to_batches(max_chunksize=ROWS_AT_ONCE)
     truth = ((row["image_key"], row["license"]) for batch in batches for row in batch.to_pylist())
-    if not all(ours == theirs for ours, theirs in zip_longest(told, truth)):
+    with _as_text(stream) as text:
+        told = ((row["image_key"], row["license"]) for row in csv.DictReader(text))
+        is_same = all(ours == theirs for ours, theirs in zip_longest(told, truth))
+    if not is_same:
         yield Finding("attribution.csv", "its images or their licences are not those of the manifest")
+
+
+@contextmanager
+def _as_text(stream: IO[bytes]) -> Iterator[IO[str]]:
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()  # or it would close the stream, which is not ours

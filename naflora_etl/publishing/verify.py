@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from naflora_etl.engine.contracts import check_table, read_contract
+from naflora_etl.engine.contracts import Contract, check_table, read_contract
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.tables import read_parquet, sha256_of
+from naflora_etl.engine.tables import read_parquet, read_row_groups, read_schema
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums, sum_stream
 from naflora_etl.publishing.derived import check_derived
 from naflora_etl.publishing.findings import BUILD_ANEW, TAKE_ANEW, Finding, tell_keys
+from naflora_etl.publishing.lock import check_lock
+from naflora_etl.publishing.manifest import BULK
 from naflora_etl.publishing.parcel import MANIFEST, Parcel, open_parcel
 from naflora_etl.publishing.publish import MARKER, check_marker
 from naflora_etl.publishing.sample_check import Counted, check_shard
 from naflora_etl.publishing.split_check import check_minima
 from naflora_etl.publishing.table_check import (
+    OF_REDACTION,
+    SAME,
     check_attribution,
     check_classes,
     check_copies,
     check_derived_tables,
     check_policy,
+    check_redaction,
     check_split,
     check_test_files,
     check_train_metadata,
@@ -36,6 +41,8 @@ from naflora_etl.publishing.table_check import (
 from naflora_etl.publishing.withdrawn import check_withdrawn
 
 TABLES = ("manifest", "classes", "excluded", "specimens", "datasets", "names")
+ONLY_READ = ("excluded", "names")
+"""Tables of which nothing else is counted."""
 DOCUMENTS = (
     "README.md", "report.html", "recipe.json", "attribution.csv", "train_metadata.json", "test_metadata.json",
     "sample_submission.csv", "croissant.json", "datapackage.json", "CITATION.cff", "derived_dataset.json",
@@ -43,6 +50,7 @@ DOCUMENTS = (
 )  # fmt: skip
 SHARD_COLUMNS = ["image_key", "offset", "length_bytes", "sha256", "width_px", "height_px", "class_id", "taxon_name",
                  "specimen_key"]  # fmt: skip
+OF_COPIES = [*SHARD_COLUMNS, "shard", *(name for name in SAME if name not in SHARD_COLUMNS)]
 
 
 def verify_release(path: Path, progress: Callable[..., None] | None = None) -> list[Finding]:
@@ -85,6 +93,8 @@ class Inspection:
         tables: dict[str, pa.Table] = {}
         for name in TABLES:
             yield from self._read_table(name, tables)
+            if name in ONLY_READ:
+                tables.pop(name, None)
         manifests = yield from self._read_manifests(tables)
         placed = {folder: Placed(manifest) for folder, manifest in manifests.items()}
         for name in sorted(self.parcel.sizes):
@@ -94,8 +104,6 @@ class Inspection:
             yield from check_classes(tables["manifest"], tables["classes"], untested=self._keeps_untested_classes())
             yield from check_split(tables["manifest"])
             yield from check_derived_tables(tables)
-            for name in set(tables) - {"manifest", "classes"}:
-                del tables[name]  # what follows needs the room: a million images' JSON takes a gigabyte to read
             yield from self._check_documents(tables["manifest"], tables["classes"])
 
     def _keeps_untested_classes(self) -> bool:
@@ -129,18 +137,19 @@ class Inspection:
             yield Finding(name, f"{SUMS} does not list it", "remove it, or take the release anew")
 
     def _read_table(self, name: str, tables: dict[str, pa.Table]) -> Iterator[Finding]:
+        """Put a table into `tables`, without BULK, unless it breaks its contract."""
         file = f"{name}.parquet"
         if file not in self.parcel.sizes:
             return
-        body = self._read(file)
-        if self.sums.get(file, found := sha256_of(body)) != found:
-            return  # told where its bytes are summed; what a flipped bit makes of Parquet need not even be text
-        try:
-            table = read_parquet(io.BytesIO(body))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            yield Finding(file, f"it cannot be read as Parquet ({str(error).splitlines()[0]})", TAKE_ANEW)
-            return
-        faults = check_table(table, read_contract(name.rpartition("/")[2]))
+        with self.parcel.open(file) as stream:
+            if self.sums.get(file, found := sum_stream(stream).sha256) != found:
+                return  # told where its bytes are summed; what a flipped bit makes of Parquet need not even be text
+            try:
+                stream.seek(0)
+                table, faults = _read_checked(stream, read_contract(name.rpartition("/")[2]))
+            except (pa.ArrowException, OSError, ValueError) as error:
+                yield Finding(file, f"it cannot be read as Parquet ({str(error).splitlines()[0]})", TAKE_ANEW)
+                return
         for fault in faults:
             yield Finding(file, fault.removesuffix("."), BUILD_ANEW)
         if not faults:
@@ -156,7 +165,7 @@ class Inspection:
             copies: dict[str, pa.Table] = {}
             yield from self._read_table(f"{folder}/manifest", copies)
             if f"{folder}/manifest" in copies and found:
-                found[folder] = copies[f"{folder}/manifest"]
+                found[folder] = copies[f"{folder}/manifest"].select(OF_COPIES)
                 yield from check_copies(f"{folder}/{MANIFEST}", found[folder], found[""])
         return found
 
@@ -176,19 +185,27 @@ class Inspection:
         shards = set(pc.unique(manifest["shard"]).to_pylist())
         yield from tell_keys("manifest.parquet", "shards that are missing", shards - set(self.parcel.sizes), TAKE_ANEW)
         checks: dict[tuple[str, ...], Callable[..., Iterator[Finding]]] = {
-            ("recipe.json",): lambda body: _check_recipe(manifest, classes, json.loads(body)),
-            ("train_metadata.json",): lambda body: check_train_metadata(body, manifest, classes),
+            ("recipe.json",): lambda told: self._check_recipe(manifest, classes, json.load(told)),
+            ("lock.json",): lambda told: check_lock(told.read(), self.sums),
+            ("train_metadata.json",): lambda told: check_train_metadata(told, manifest, classes),
             ("test_metadata.json", "sample_submission.csv"): lambda told, ask: check_test_files(told, ask, manifest),
-            ("attribution.csv",): lambda body: check_attribution(body, manifest),
-            ("derived_dataset.json",): lambda body: check_derived(body, manifest),
-            ("withdrawn.csv",): lambda body: check_withdrawn(body, manifest),
+            ("attribution.csv",): lambda told: check_attribution(told, manifest),
+            ("derived_dataset.json",): lambda told: check_derived(told.read(), manifest),
+            ("withdrawn.csv",): lambda told: check_withdrawn(told.read(), manifest),
         }
         for names, check in checks.items():
             if all(name in self.parcel.sizes for name in names):
-                try:
-                    yield from check(*(self._read(name) for name in names))
-                except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-                    yield Finding(" and ".join(names), f"it cannot be understood ({type(error).__name__}: {error})")
+                with ExitStack() as opened:
+                    try:
+                        yield from check(*(opened.enter_context(self.parcel.open(name)) for name in names))
+                    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+                        yield Finding(" and ".join(names), f"it cannot be understood ({type(error).__name__}: {error})")
+
+    def _check_recipe(self, manifest: pa.Table, classes: pa.Table, recipe: dict[str, Any]) -> Iterator[Finding]:
+        yield from check_policy(manifest, recipe)
+        yield from check_minima(classes, recipe)
+        with self.parcel.open(MANIFEST) as stream:
+            yield from check_redaction(read_row_groups(stream, OF_REDACTION), recipe)
 
     def _read(self, name: str) -> bytes:
         with self.parcel.open(name) as stream:
@@ -199,16 +216,20 @@ class Inspection:
         self.progress(self.done, self.total, self.note)
 
 
-def _check_recipe(manifest: pa.Table, classes: pa.Table, recipe: dict[str, Any]) -> Iterator[Finding]:
-    yield from check_policy(manifest, recipe)
-    yield from check_minima(classes, recipe)
+def _read_checked(stream: IO[bytes], contract: Contract) -> tuple[pa.Table, list[str]]:
+    """Return a Parquet file's table without BULK, and how the file breaks its contract."""
+    schema = read_schema(stream)
+    if faults := check_table(schema.empty_table(), contract):
+        return schema.empty_table(), faults
+    table = read_parquet(stream, [name for name in schema.names if name != BULK])
+    return table, check_table(table, contract.without(BULK))
 
 
 class Placed:
     """A manifest's rows by their shard, found without a search of all rows for each shard."""
 
     def __init__(self, manifest: pa.Table) -> None:
-        self.rows = manifest.select(SHARD_COLUMNS)
+        self.rows = manifest.select(SHARD_COLUMNS).combine_chunks()
         coded = manifest["shard"].combine_chunks().dictionary_encode()
         codes = coded.indices.to_numpy(zero_copy_only=False)
         self.order = np.argsort(codes, kind="stable")
