@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -35,6 +36,8 @@ def clip(release: Path, name: str, overrides: tuple[str, ...], out: Path, resume
     with watching(quiet=as_json) as progress:
         progress.begin("clip")
         tuned = tune(release, recipe=recipe, out=out, resume=resume, progress=progress)
+    if os.environ.get("RANK", "0") != "0":  # one of several processes that torchrun started: the first one tells
+        return
     click.echo(json.dumps(tuned.as_dict(), indent=2) if as_json else str(tuned))
 
 

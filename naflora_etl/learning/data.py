@@ -140,12 +140,22 @@ def _indices(
             yield order[begin : begin + number].tolist(), epoch
 
 
-def plain_batches(dataset: SheetDataset, *, batch: int, workers: int, views: Sequence[View] = (STRAIGHT,)) -> Batches:
-    """Yield all sheets once, in the order of the part; of each as many images as there are views, one by one."""
-    starts = range(0, len(dataset), batch)
+def plain_batches(
+    dataset: SheetDataset,
+    *,
+    batch: int,
+    workers: int,
+    views: Sequence[View] = (STRAIGHT,),
+    share: tuple[int, int] = (0, 1),
+) -> Batches:
+    """Yield all sheets once, in the order of the part; of each as many images as there are views, one by one.
+
+    `share` (number, of so many) takes every so-manieth of them.
+    """
+    sheets = range(share[0], len(dataset), share[1])
     wanted = (
-        [(index, view) for index in range(start, min(start + batch, len(dataset))) for view in views]
-        for start in starts
+        [(index, view) for index in sheets[start : start + batch] for view in views]
+        for start in range(0, len(sheets), batch)
     )
     return _load(lambda item: dataset.look(item[0], view=item[1]), wanted, workers)
 

@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import distributed
+
+from naflora_etl.engine.faults import Fault
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,51 @@ class World:
             distributed.all_reduce(value)
             value = value / self.size
         return value
+
+    def gathered(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the rows of all processes, one's after the other's; gradients of all go back to where a row is from.
+
+        Each process has as many.
+        """
+        return rows if self.size == 1 else cast(torch.Tensor, _Gathered.apply(rows, self.rank, self.size))
+
+    def together(self, rows: torch.Tensor, count: int) -> torch.Tensor:
+        """Return the rows of all processes as one tensor of `count`, which were dealt out in turn."""
+        if self.size == 1:
+            return rows
+        most = -(-count // self.size)
+        padded = torch.cat([rows, rows.new_zeros(most - len(rows), *rows.shape[1:])])
+        found = [torch.empty_like(padded) for _ in range(self.size)]
+        distributed.all_gather(found, padded)
+        return torch.stack(found, dim=1).flatten(0, 1)[:count]
+
+
+class _Gathered(torch.autograd.Function):
+    """All rows forth; back the sum of what every process asks of a row."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor, rank: int, size: int) -> torch.Tensor:
+        ctx.mine = slice(rank * len(rows), (rank + 1) * len(rows))
+        found = [torch.empty_like(rows) for _ in range(size)]
+        distributed.all_gather(found, rows.contiguous())
+        return torch.cat(found)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        whole = gradients[0].contiguous()
+        distributed.all_reduce(whole)
+        return whole[ctx.mine], None, None
+
+
+def whole_batch(batch: int, sheets: int, world: World, *, parts: int = 1) -> int:
+    """Return the sheets of a step, of all processes and parts together; raises Fault where they come out uneven."""
+    batch = min(batch, sheets)
+    if batch % (parts * world.size):
+        raise Fault(
+            f"A batch of {batch} sheets cannot be dealt evenly into {parts} parts for {world.size} "
+            f"processes; change loop.batch{' or loop.accumulate' if parts > 1 else ''}."
+        )
+    return batch
 
 
 @contextmanager

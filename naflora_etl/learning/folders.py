@@ -81,27 +81,31 @@ class RunFolder:
             raise Fault(f"{self.folder} was begun on another release than {where}; train into a new folder.")
 
     @contextmanager
-    def log_from(self, step: int, boards: Sequence[Board] = ()) -> Iterator[Log]:
-        """Give the log, in which rows after `step` (of a killed run, to be done again) are struck out."""
-        path = self.folder / "log.csv"
+    def log_from(
+        self, step: int, boards: Sequence[Board] = (), *, name: str = "log.csv", columns: Sequence[str] = LOG_COLUMNS
+    ) -> Iterator[Log]:
+        """Give a log, in which rows after `step` (of a killed run, to be done again) are struck out."""
+        path = self.folder / name
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         kept = io.StringIO()
-        writer = csv.DictWriter(kept, LOG_COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(kept, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for row in csv.DictReader(io.StringIO(before)):
             if row["step"].isdigit() and int(row["step"]) <= step:
                 writer.writerow(row)
-        self.workspace.write("log.csv", kept.getvalue().encode())
+        self.workspace.write(name, kept.getvalue().encode())
         with path.open("a", newline="", buffering=1) as stream:
-            yield Log(stream, boards)
+            yield Log(stream, boards, columns)
 
 
 class Log:
-    """log.csv, a row per so many steps."""
+    """A CSV file of steps: log.csv, a row per so many; or that of scores, a row an epoch."""
 
-    def __init__(self, stream: io.TextIOBase | Any, boards: Sequence[Board] = ()) -> None:
+    def __init__(
+        self, stream: io.TextIOBase | Any, boards: Sequence[Board] = (), columns: Sequence[str] = LOG_COLUMNS
+    ) -> None:
         self.boards = boards
-        self.writer = csv.DictWriter(stream, LOG_COLUMNS, lineterminator="\n")
+        self.writer = csv.DictWriter(stream, columns, lineterminator="\n")
 
     def write(self, row: dict[str, Any]) -> None:
         """Add a row; floats to six digits."""

@@ -16,7 +16,7 @@ from naflora_etl.engine.progress import Progress
 from naflora_etl.learning.data import Batches, SheetDataset, steps_per_epoch, stored_batches, training_batches
 from naflora_etl.learning.devices import choose_device, settled
 from naflora_etl.learning.distances import class_distances
-from naflora_etl.learning.distributed import World, joined
+from naflora_etl.learning.distributed import joined, whole_batch
 from naflora_etl.learning.features import compute_features
 from naflora_etl.learning.learner import Learner
 from naflora_etl.learning.losses import Loss, Problem, make_loss
@@ -52,7 +52,7 @@ def train(
     counts = count_classes(part, classes)
     device = choose_device(recipe.loop)
     with settled(recipe.loop, device), joined(device) as world, ExitStack() as stack:
-        batch = _whole_batch(recipe, len(part), world)
+        batch = whole_batch(recipe.loop.batch, len(part), world, parts=recipe.loop.accumulate)
         criterion = _criterion(recipe, counts, classes, device)
         shape, normalize = sheet_shape(recipe.data), recipe.data.normalize
         model = make_model(
@@ -124,16 +124,6 @@ def _loop(
                 run.save_checkpoint({**learner.state(), **kept})
             progress(reached.step, reached.total, watch.note)
     return reached
-
-
-def _whole_batch(recipe: LearnRecipe, sheets: int, world: World) -> int:
-    batch, shares = min(recipe.loop.batch, sheets), recipe.loop.accumulate * world.size
-    if batch % shares:
-        raise Fault(
-            f"A batch of {batch} sheets cannot be dealt evenly into {recipe.loop.accumulate} parts for {world.size} "
-            "processes; change loop.batch or loop.accumulate."
-        )
-    return batch
 
 
 def _criterion(recipe: LearnRecipe, counts: Integers, classes: Classes, device: torch.device) -> Loss:

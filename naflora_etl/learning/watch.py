@@ -20,9 +20,10 @@ class Watch:
         self.mean = mean
         """Over the processes of a training."""
         self.note = ""
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Begin to count now: what went before is not told."""
         self.losses: list[torch.Tensor] = []
         self.waited, self.began = 0.0, time.perf_counter()
 
@@ -52,5 +53,5 @@ class Watch:
         seconds = time.perf_counter() - self.began
         speed, wait_share = len(self.losses) * self.batch / seconds, self.waited / seconds
         self.note = f"loss {loss:.3f}, {speed:.0f} images/s, {wait_share:.0%} waiting for data"
-        self._start()
+        self.start()
         return {"loss": loss, "images_per_second": speed, "wait_share": wait_share, "seconds": seconds}

@@ -6,7 +6,12 @@ import hashlib
 import io
 import itertools
 import math
+import os
+import socket
+import subprocess
+import sys
 import tarfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -108,3 +113,43 @@ def make_release(tmp_path: Path) -> MakeRelease:
 def draw_sheet() -> Callable[..., bytes]:
     """Draw a leaf as the release has them: (class_id, number) to the bytes of a JPEG."""
     return draw_leaf
+
+
+@pytest.fixture(scope="session")
+def run_two() -> Callable[..., None]:
+    """Run a command of ours as two processes that know of each other as torchrun's do; both must end well."""
+
+    def run(*words: object) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo"}
+        command = [sys.executable, "-m", "naflora_etl", *(str(word) for word in words)]
+        both = [
+            subprocess.Popen(command, env={**os.environ, **world, "RANK": str(rank)}, stdout=subprocess.DEVNULL)
+            for rank in (0, 1)
+        ]
+        assert [process.wait(timeout=300) for process in both] == [0, 0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def kill_at_checkpoints() -> Callable[..., None]:
+    """Start a program that trains into a folder, and SIGKILL it after a checkpoint, at once and a moment later."""
+
+    def kill(program: str, run: Path, *arguments: object) -> None:
+        command = [sys.executable, "-c", program, *(str(word) for word in arguments)]
+        for pause_s in (0.0, 0.3):
+            with subprocess.Popen(command) as process:
+                before = checkpoint_time(run)
+                while checkpoint_time(run) == before and process.poll() is None:
+                    time.sleep(0.01)
+                time.sleep(pause_s)
+                process.kill()
+
+    return kill
+
+
+def checkpoint_time(run: Path) -> int:
+    return (run / "last.pt").stat().st_mtime_ns if (run / "last.pt").exists() else 0

@@ -2,11 +2,7 @@
 
 import csv
 import json
-import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -254,21 +250,11 @@ def test_a_board_that_is_not_installed_is_told(release: Path, tmp_path: Path, mo
 
 
 @pytest.mark.slow
-def test_two_processes_are_one(release: Path, tmp_path: Path):
+def test_two_processes_are_one(release: Path, tmp_path: Path, run_two: Callable[..., None]):
     more = ["model.arch=test_vit", "model.dropout=0", "optimiser.name=sgdw", "loop.epochs=1"]
     train(release, recipe=small_recipe(*more), out=tmp_path / "one")
     knobs = [word for knob in (*SMALL, *more) for word in ("--set", knob)]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "naflora_etl", "train", str(release), "--out", str(tmp_path / "two"), *knobs]
-    # what torchrun sets
-    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo"}
-    both = [
-        subprocess.Popen(command, env={**os.environ, **world, "RANK": str(rank)}, stdout=subprocess.DEVNULL)
-        for rank in (0, 1)
-    ]
-    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    run_two("train", release, "--out", tmp_path / "two", *knobs)
     one, two = checkpoint(tmp_path / "one")["model"], checkpoint(tmp_path / "two")["model"]
     assert max((tensor - two[name]).abs().max().item() for name, tensor in one.items()) < 1e-6
     assert [row["step"] for row in logged(tmp_path / "two")] == [row["step"] for row in logged(tmp_path / "one")]
@@ -276,7 +262,7 @@ def test_two_processes_are_one(release: Path, tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_bits(release: Path, tmp_path: Path):
+def test_a_killed_run_goes_on_to_the_same_bits(release: Path, tmp_path: Path, kill_at_checkpoints: Callable[..., None]):
     more = ["loop.epochs=12", "loop.checkpoint_steps=2"]
     train(release, recipe=small_recipe(*more), out=tmp_path / "straight")
     program = (
@@ -284,20 +270,9 @@ def test_a_killed_run_goes_on_to_the_same_bits(release: Path, tmp_path: Path):
         "from naflora_etl.learning.recipe import read_learn_recipe\n"
         "train(Path(sys.argv[1]), recipe=read_learn_recipe('tiny', sys.argv[3:]), out=Path(sys.argv[2]), resume=True)"
     )
-    arguments = [str(release), str(tmp_path / "run"), *SMALL, *more]
-    for pause_s in (0.0, 0.3):
-        with subprocess.Popen([sys.executable, "-c", program, *arguments]) as process:
-            before = checkpoint_time(tmp_path / "run")
-            while checkpoint_time(tmp_path / "run") == before and process.poll() is None:
-                time.sleep(0.01)
-            time.sleep(pause_s)
-            process.kill()
+    kill_at_checkpoints(program, tmp_path / "run", release, tmp_path / "run", *SMALL, *more)
     train(release, recipe=small_recipe(*more), out=tmp_path / "run", resume=True)
     assert_same_bits(tmp_path / "straight", tmp_path / "run")
-
-
-def checkpoint_time(run: Path) -> int:
-    return (run / "last.pt").stat().st_mtime_ns if (run / "last.pt").exists() else 0
 
 
 @pytest.mark.slow

@@ -13,18 +13,29 @@ from naflora_etl.engine.progress import Progress
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.learning.contrast.towers import Towers
 from naflora_etl.learning.data import SheetDataset, plain_batches
+from naflora_etl.learning.distributed import World
 
 FILE = "features.safetensors"
+ALONE = World()
 
 
 def cached_features(
-    towers: Towers, dataset: SheetDataset, folder: Path, *, key: str, batch: int, progress: Progress
+    towers: Towers,
+    dataset: SheetDataset,
+    folder: Path,
+    *,
+    key: str,
+    batch: int,
+    progress: Progress,
+    world: World = ALONE,
+    file: str = FILE,
 ) -> torch.Tensor:
     """Return sheets x D unit vectors, seen straight; from the file of an earlier call where its `key` is the same.
 
-    A cache is exact only without augmentation: a locked tower sees each sheet in one way.
+    A cache is exact only without augmentation: a locked tower sees each sheet in one way. Of several processes each
+    sees its share, and the first writes.
     """
-    path = folder / FILE
+    path = folder / file
     if path.is_file():
         try:
             with safe_open(path, "pt") as found:
@@ -33,21 +44,23 @@ def cached_features(
                     return kept
         except (SafetensorError, OSError):
             pass  # damaged: computed anew
-    features = compute_features(towers, dataset, batch=batch, progress=progress)
-    Workspace(str(folder)).write(FILE, save({"features": features}, metadata={"key": key}))
+    features = compute_features(towers, dataset, batch=batch, progress=progress, world=world)
+    if world.is_first:
+        Workspace(str(folder)).write(file, save({"features": features}, metadata={"key": key}))
     return features
 
 
-def compute_features(towers: Towers, dataset: SheetDataset, *, batch: int, progress: Progress) -> torch.Tensor:
-    """Return sheets x D unit vectors of all sheets, on the CPU."""
+def compute_features(
+    towers: Towers, dataset: SheetDataset, *, batch: int, progress: Progress, world: World = ALONE
+) -> torch.Tensor:
+    """Return sheets x D unit vectors of all sheets, on the CPU; the towers are in evaluation mode afterwards."""
+    world = world if world.size <= len(dataset) else ALONE  # too few to deal out: each process sees them all
     device, seen, done = towers.mean.device, [], 0
-    was_training = towers.training
     towers.eval()
-    batches = plain_batches(dataset, batch=batch, workers=0)
+    batches = plain_batches(dataset, batch=batch, workers=0, share=(world.rank, world.size))
     with torch.inference_mode(), closing(batches):
         for images, _ in batches:
             seen.append(towers.see(images.to(device)).float().cpu())
-            done += len(images)
-            progress(done, len(dataset), "features")
-    towers.train(was_training)
-    return torch.cat(seen).clone()
+            done += len(images) * world.size
+            progress(min(done, len(dataset)), len(dataset), "features")
+    return world.together(torch.cat(seen).clone().to(device), len(dataset)).cpu()

@@ -48,6 +48,8 @@ class WordOptions(Section):
     """With kind = template; LiT's by default."""
     names: str = "none"
     """CSV with taxon_name and more columns: common_name, class, order; none."""
+    prompts: str = "plain"
+    """Of the score after an epoch: plain, clip80, taxonomic, or a template, as `naflora zeroshot` takes them."""
 
 
 class AdamOptions(Section):
@@ -82,6 +84,10 @@ class StepOptions(Section):
     """Steps a row of log.csv."""
     checkpoint_steps: Whole = 0
     """Steps between checkpoints; 0: at the end of each epoch."""
+    score_epochs: Whole = 1
+    """Epochs after which the test part is named by words alone, into epochs.csv; 0: never."""
+    report_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Also log there, where it is installed."""
 
 
 class ContrastRecipe(Section):

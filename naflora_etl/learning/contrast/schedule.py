@@ -1,16 +1,32 @@
-"""The optimiser of the towers, and its rate: a linear warm-up, then half a cosine to zero."""
+"""What the towers are taught by: the loss; the optimiser and its rate, a linear warm-up, then half a cosine to zero."""
 
 from __future__ import annotations
 
 import math
 
 import torch
+from torch.nn import functional
 
 from naflora_etl.learning.contrast.recipe import AdamOptions
-from naflora_etl.learning.contrast.towers import Towers
+from naflora_etl.learning.contrast.towers import Towers, import_open_clip
+from naflora_etl.learning.distributed import World
 
 HIGHEST_SCALE = math.log(100)
 """CLIP's bound on the learnt scale."""
+
+
+def pair_loss(images: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor, world: World) -> torch.Tensor:
+    """Return CLIP's loss of this process's pairs, B x D unit vectors each, told apart from those of all processes.
+
+    The mean over the processes is open_clip's ClipLoss of all pairs at once, and so is that of the gradients.
+    """
+    if world.size == 1:
+        loss: torch.Tensor = import_open_clip().ClipLoss()(images, texts, scale)
+        return loss
+    right = torch.arange(len(images), device=images.device) + world.rank * len(images)
+    of_images = scale * images @ world.gathered(texts).T
+    of_texts = scale * texts @ world.gathered(images).T
+    return (functional.cross_entropy(of_images, right) + functional.cross_entropy(of_texts, right)) / 2
 
 
 def warm_rate(step: int, steps: int, options: AdamOptions) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.learning.contrast.recipe import TowerOptions
@@ -67,12 +68,38 @@ class Towers(nn.Module):
         return seen
 
     def read(self, texts: Sequence[str]) -> torch.Tensor:
-        """Return B x D unit vectors of texts; equal texts are encoded once, which changes no gradient."""
+        """Return B x D unit vectors of texts.
+
+        Equal texts are encoded once, and no further than the longest of them goes: neither changes a gradient.
+        """
         distinct = list(dict.fromkeys(texts))
         place = {text: number for number, text in enumerate(distinct)}
-        tokens = self.tokenizer(distinct).to(self.mean.device)
-        words: torch.Tensor = self.clip.encode_text(tokens, normalize=True)
+        tokens, shorter = cut_behind(self.clip, self.tokenizer(distinct))
+        words: torch.Tensor = functional_call(self.clip, shorter, (None, tokens.to(self.mean.device)))[1]
         return words[torch.tensor([place[text] for text in texts], device=words.device)]
+
+    def forward(self, given: torch.Tensor, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return unit vectors of sheets (or of features, which are those already) and texts, and the scale."""
+        images = given if given.is_floating_point() else self.see(given)
+        return images, self.read(texts), self.logit_scale.exp()
+
+
+def cut_behind(clip: Any, tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Return tokens cut behind the end of the longest text, and what of the text tower has to be as short.
+
+    In a causal tower no place sees those behind it, and a text is told from the place of its end: what is cut off had
+    no say. A tower of another kind (one that looks both ways, or pools another place) keeps its whole length.
+    """
+    tower, name = (clip.text, "text.") if hasattr(clip, "text") else (clip, "")
+    mask, pool = getattr(tower, "attn_mask", None), getattr(tower, "text_pool_type", getattr(tower, "pool_type", ""))
+    if mask is None or getattr(tower, "cls_emb", None) is not None or pool not in ("argmax", "eos"):
+        return tokens, {}
+    end = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None)) if pool == "eos" else None
+    ends = tokens.argmax(dim=-1) if end is None else (tokens == end).int().argmax(dim=-1)
+    # to the next multiple of eight, which GPUs multiply fastest
+    length = min(tokens.shape[1], -(-(int(ends.max()) + 1) // 8) * 8)
+    shorter = {f"{name}positional_embedding": tower.positional_embedding[:length]}
+    return tokens[:, :length], shorter | {f"{name}attn_mask": mask[:length, :length]}
 
 
 def make_towers(options: TowerOptions) -> Towers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,10 +21,12 @@ from naflora_etl.learning.contrast.texts import rows_of
 from naflora_etl.learning.contrast.towers import Towers, import_open_clip
 from naflora_etl.learning.data import SheetDataset
 from naflora_etl.learning.recipe import DataOptions
-from naflora_etl.learning.releases import Integers, open_release
+from naflora_etl.learning.releases import Integers, Part, Release, open_release
 
 PROMPT_SETS = ("plain", "clip80", "taxonomic")
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
+AT_ONCE = 256
+"""Texts."""
 PATHS = ("path", "filepath", "file", "image")
 
 
@@ -74,10 +76,23 @@ def class_prompts(rows: Sequence[Row], prompts: str) -> list[list[str]]:
 
 @torch.inference_mode()
 def class_vectors(towers: Towers, prompts: Sequence[Sequence[str]]) -> torch.Tensor:
-    """Return classes x D: the mean of each class's unit vectors, made a unit vector again (Radford et al. 2021)."""
+    """Return classes x D: the mean of each class's unit vectors, made a unit vector again (Radford et al. 2021).
+
+    The towers are in evaluation mode afterwards.
+    """
     towers.eval()
-    means = [towers.read(texts).mean(dim=0) for texts in prompts]
-    return torch.nn.functional.normalize(torch.stack(means), dim=-1)
+    texts = [text for some in prompts for text in some]
+    of_class = torch.tensor([number for number, some in enumerate(prompts) for _ in some], device=towers.mean.device)
+    read = torch.cat([towers.read(texts[start : start + AT_ONCE]) for start in range(0, len(texts), AT_ONCE)])
+    sums = read.new_zeros(len(prompts), read.shape[1]).index_add_(0, of_class, read)
+    return torch.nn.functional.normalize(sums, dim=-1)
+
+
+def class_rows(release: Release, names: str = "none") -> dict[int, Row]:
+    """Return a row of the manifest for each class that has images, by class_id in order."""
+    rows = (*rows_of(release.part("train"), names), *rows_of(release.part("test"), names))
+    by_class: dict[int, Row] = {row["class_id"]: row for row in rows}
+    return dict(sorted(by_class.items()))
 
 
 def rank(features: torch.Tensor, classes: torch.Tensor, k: int = 5) -> Integers:
@@ -108,14 +123,17 @@ def zeroshot_release(
     part = opened.part("test")
     if not len(part):
         raise Fault(f"{release} has no test images, so there is nothing to name.")
-    rows = {row["class_id"]: row for row in (*rows_of(opened.part("train"), names), *rows_of(part, names))}
-    known = sorted(rows)
-    vectors = class_vectors(towers, class_prompts([rows[number] for number in known], prompts))
-    place = {number: at for at, number in enumerate(known)}
+    rows = class_rows(opened, names)
+    vectors = class_vectors(towers, class_prompts(list(rows.values()), prompts))
     with closing(SheetDataset(part, data.model_copy(update={"size_px": towers.shape}))) as dataset:
         features = compute_features(towers, dataset, batch=64, progress=progress)
-    truth = np.array([place[number] for number in part.class_ids.tolist()], np.int64)
-    return judge(rank(features, vectors.cpu()), truth, len(known), prompts, {})
+    return judge(rank(features, vectors.cpu()), places_of(part, rows), len(rows), prompts, {})
+
+
+def places_of(part: Part, rows: Mapping[int, Row]) -> Integers:
+    """Return the place of each sheet's class among the classes that are named."""
+    place = {number: at for at, number in enumerate(rows)}
+    return np.array([place[number] for number in part.class_ids.tolist()], np.int64)
 
 
 def zeroshot_table(

@@ -1,5 +1,7 @@
 """CLIP and LiT: the loss, the schedule, what moves and what does not, and what is refused."""
 
+import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +11,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 from open_clip_train.scheduler import cosine_lr
+from safetensors.torch import load_file
 
 from naflora_etl.cli import main
 from naflora_etl.engine.faults import Fault
+from naflora_etl.knobs import knobs
 from naflora_etl.learning.contrast.recipe import (
     AdamOptions,
     ContrastRecipe,
@@ -21,7 +25,7 @@ from naflora_etl.learning.contrast.recipe import (
 )
 from naflora_etl.learning.contrast.schedule import warm_rate
 from naflora_etl.learning.contrast.texts import Words
-from naflora_etl.learning.contrast.towers import import_open_clip, make_towers
+from naflora_etl.learning.contrast.towers import Towers, cut_behind, import_open_clip, make_towers
 from naflora_etl.learning.contrast.tune import tune
 from naflora_etl.recipe import RecipeError
 
@@ -112,6 +116,92 @@ def test_a_resumed_tuning_ends_with_the_bits_of_an_undisturbed_one(release: Path
     assert (tuned.steps, tuned.total_steps) == (4, 4)
     straight, broken = weights_of(tmp_path / "straight"), weights_of(tmp_path / "broken")
     assert all(torch.equal(straight[name], broken[name]) for name in straight)
+    scores = [(tmp_path / run / "epochs.csv").read_text() for run in ("straight", "broken")]
+    assert scores[0] == scores[1]
+
+
+def test_after_each_epoch_the_test_part_is_named_by_words_alone(release: Path, tmp_path: Path):
+    """The last row is what `naflora zeroshot` tells of the run; a locked tower's kept features tell the same."""
+    recipe = read_contrast_recipe("clip-tiny", ["loop.batch=12", "loop.epochs=5", "loop.score_epochs=2"])
+    tuned = tune(release, recipe=recipe, out=tmp_path / "run")
+    rows = list(csv.DictReader((tmp_path / "run" / "epochs.csv").read_text().splitlines()))
+    assert [(row["step"], row["epoch"]) for row in rows] == [("8", "2"), ("16", "4"), ("20", "5")]
+    called = CliRunner().invoke(main, ["zeroshot", str(tmp_path / "run"), str(release), "--json"])
+    found = json.loads(called.stdout)
+    assert (tuned.top1, tuned.top5) == (found["top1"], found["top5"])
+    assert float(rows[-1]["top1"]) == pytest.approx(found["top1"], rel=1e-5)
+
+
+def test_a_locked_tower_looks_at_the_test_part_once(locked: Path, release: Path):
+    assert (locked / "features-test.safetensors").is_file()
+    row = next(csv.DictReader((locked / "epochs.csv").read_text().splitlines()))
+    called = CliRunner().invoke(main, ["zeroshot", str(locked), str(release), "--json"])
+    assert float(row["top1"]) == pytest.approx(json.loads(called.stdout)["top1"], rel=1e-5)
+
+
+def test_without_test_images_or_wish_nothing_is_scored(make_release: Callable[..., Path], tmp_path: Path):
+    folder = make_release(train=2, test=0)
+    recipe = read_contrast_recipe("clip-tiny", ["loop.batch=12", "loop.epochs=1", "loop.score_epochs=1"])
+    assert tune(folder, recipe=recipe, out=tmp_path / "run").top1 is None
+    assert (tmp_path / "run" / "epochs.csv").read_text() == "step,epoch,top1,top5\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lock", ["true", "false"])
+def test_two_processes_are_one(lock: str, release: Path, tmp_path: Path, run_two: Callable[..., None]):
+    """Each tells its pairs apart from those of the other too: loss, weights, features and scores are those of one."""
+    # a large epsilon, for AdamW's steps are else of one size even where a gradient is nothing but rounding
+    given = [*STRAIGHT, f"tower.lock_image={lock}", "loop.epochs=2", "words.per=sample", "optimiser.eps=0.01"]
+    tune(release, recipe=read_contrast_recipe("clip-tiny", given), out=tmp_path / "one")
+    words = [word for knob in given for word in ("--set", knob)]
+    run_two("clip", release, "--recipe", "clip-tiny", "--out", tmp_path / "two", *words)
+    one, two = weights_of(tmp_path / "one"), weights_of(tmp_path / "two")
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, two[name], rtol=1e-4, atol=1e-6)
+    logs = [list(csv.DictReader((tmp_path / run / "log.csv").read_text().splitlines())) for run in ("one", "two")]
+    assert len(logs[0]) == len(logs[1]) == 8
+    for ours, theirs in zip(*logs, strict=True):
+        assert float(ours["loss"]) == pytest.approx(float(theirs["loss"]), rel=1e-4)
+    told = [json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("one", "two")]
+    assert [run["processes"] for run in told] == [1, 2]
+    if lock == "true":
+        kept = [load_file(tmp_path / run / "features.safetensors")["features"] for run in ("one", "two")]
+        torch.testing.assert_close(*kept, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lock", ["true", "false"])
+def test_a_killed_tuning_goes_on_to_the_same_bits(
+    lock: str, release: Path, tmp_path: Path, kill_at_checkpoints: Callable[..., None]
+):
+    given = ["loop.batch=12", "loop.epochs=20", "loop.checkpoint_steps=2", f"tower.lock_image={lock}"]
+    recipe = read_contrast_recipe("clip-tiny", given)
+    tune(release, recipe=recipe, out=tmp_path / "straight")
+    program = (
+        "import sys; from pathlib import Path; from naflora_etl.learning.contrast.tune import tune\n"
+        "from naflora_etl.learning.contrast.recipe import read_contrast_recipe\n"
+        "recipe = read_contrast_recipe('clip-tiny', sys.argv[3:])\n"
+        "tune(Path(sys.argv[1]), recipe=recipe, out=Path(sys.argv[2]), resume=True)"
+    )
+    kill_at_checkpoints(program, tmp_path / "run", release, tmp_path / "run", *given)
+    before = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["steps"]
+    assert before < 80  # else it was not killed
+    tune(release, recipe=recipe, out=tmp_path / "run", resume=True)
+    straight, killed = (torch.load(tmp_path / run / "last.pt", weights_only=True) for run in ("straight", "run"))
+    assert all(torch.equal(tensor, killed["model"][name]) for name, tensor in straight["model"].items())
+    for number, state in straight["optimiser"]["state"].items():
+        assert all(torch.equal(value, killed["optimiser"]["state"][number][key]) for key, value in state.items())
+    assert (tmp_path / "run" / "epochs.csv").read_text() == (tmp_path / "straight" / "epochs.csv").read_text()
+
+
+def test_the_docs_list_every_knob_with_its_default():
+    page = (Path(__file__).parents[3] / "docs" / "contrast.md").read_text()
+    missing = [
+        line
+        for name, default, why in knobs(ContrastRecipe)
+        if (line := f"| `{name}` | {default.replace('|', '/')} | {why} |") not in page
+    ]
+    assert not missing
 
 
 def test_equal_texts_are_encoded_once_with_the_same_gradient():
@@ -120,9 +210,45 @@ def test_equal_texts_are_encoded_once_with_the_same_gradient():
     weight, gradients = towers.clip.text_projection, []
     for read in (towers.read, lambda texts: towers.clip.encode_text(towers.tokenizer(texts), normalize=True)):
         towers.zero_grad()
-        (read(texts) * torch.arange(96).view(3, 32)).sum().backward()
+        (read(texts) * torch.linspace(-1, 1, 96).view(3, 32)).sum().backward()
         gradients.append(weight.grad.clone())
-    torch.testing.assert_close(*gradients)
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("custom", [False, True], ids=["one module", "a text tower apart"])
+@pytest.mark.parametrize(
+    ("changes", "is_cut"),
+    [
+        pytest.param({}, True, id="CLIP's, causal, told from its end"),
+        pytest.param({"pool_type": "eos", "eos_id": 49407}, True, id="told from a given end"),
+        pytest.param({"pool_type": "last"}, False, id="told from its last place"),
+        pytest.param({"no_causal_mask": True}, False, id="looking both ways"),
+        pytest.param({"embed_cls": True}, False, id="with a place of its own for the whole"),
+    ],
+)
+def test_what_stands_behind_the_longest_text_has_no_say(changes: dict[str, object], is_cut: bool, custom: bool):
+    """Vectors and gradients of the whole context and of the cut one are the same, and only a causal tower is cut."""
+    if not custom and "embed_cls" in changes:
+        pytest.skip("open_clip takes such a tower only apart")
+    open_clip = import_open_clip()
+    text = {"context_length": 48, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2, **changes}
+    clip = open_clip.create_model("tiny", text_cfg=text, force_custom_text=custom)
+    towers = Towers(clip, open_clip.get_tokenizer("tiny"))
+    texts = ["a photo of Carex.", "a photo of a very much longer name with many words of Acer."]
+    tokens = towers.tokenizer(texts)
+    assert (cut_behind(clip, tokens)[0].shape[1] < tokens.shape[1]) == is_cut
+    found = []
+    for read in (towers.read, lambda texts: clip.encode_text(towers.tokenizer(texts), normalize=True)):
+        clip.zero_grad()
+        words = read(texts)
+        (words * torch.linspace(-1, 1, 64).view(2, 32)).sum().backward()
+        gradients = {name: weight.grad.clone() for name, weight in clip.named_parameters() if weight.grad is not None}
+        found.append((words.detach(), gradients))
+    (words, gradients), (whole, of_whole) = found
+    torch.testing.assert_close(words, whole, rtol=1e-5, atol=1e-6)
+    assert gradients.keys() == of_whole.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, of_whole[name], rtol=1e-4, atol=1e-5)
 
 
 ROW = {
