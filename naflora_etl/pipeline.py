@@ -14,7 +14,7 @@ from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums
 from naflora_etl.publishing.lock import Lock, check_files, check_stage
 from naflora_etl.recipe import Recipe
-from naflora_etl.sources.renewal import renew_recipe
+from naflora_etl.sources.renewal import check_judged, renew_recipe
 from naflora_etl.stages import given, harvest, images, records, release, selection, shards, split, taxa
 
 GIVEN: tuple[Stage, ...] = (given.CHECKLIST, given.WCVP)
@@ -53,13 +53,17 @@ def build_recipe(
 ) -> list[Receipt]:
     """Bring every table up to `until` up to date; return their receipts.
 
+    Raises Fault where a reharvest was interrupted and images would be chosen before its losses were judged.
     `mapper` runs the slices of long stages: here by default, or wherever a flow hands in. `build` is `build_stage`, or
     what a flow puts around it.
     """
+    stages = stages_until(until)
     with workspace.locked():
+        if selection.STAGE in stages:
+            check_judged(recipe, Notes(workspace))
         recipe = renew_recipe(recipe, Notes(workspace))
         site = Site(workspace, recipe, mapper, tell)
-        return [build(stage, site) for stage in stages_until(until)]
+        return [build(stage, site) for stage in stages]
 
 
 def building_locked(lock: Lock) -> Callable[[Stage, Site], Receipt]:

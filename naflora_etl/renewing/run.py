@@ -85,9 +85,11 @@ def reharvest(
         renewal.write(notes)
     before = read_parquet(io.BytesIO(Blobs(workspace).get(renewal.told["records"])))
     build = build or (lambda recipe, until: build_recipe(recipe, workspace, until=until))
-    if not accept_losses:
+    if not accept_losses and not renewal.is_judged:
         build(recipe, "records")
         renewal = _brake(recipe, workspace, renewal, before)
+    renewal = replace(renewal, is_judged=True)
+    renewal.write(notes)
     build(recipe, None)
     outcome = Outcome(renewal.label, said, [supply.address for supply in supplies])
     outcome.held = [Held(**held) for held in renewal.told.get("held", ())]
@@ -133,7 +135,7 @@ def _brake(recipe: Recipe, workspace: Workspace, renewal: Renewal, before: pa.Ta
 
     What the other sources sent is taken over too, so that nobody is asked twice.
     """
-    blobs, receipts, notes = Blobs(workspace), Receipts(workspace), Notes(workspace)
+    blobs, receipts = Blobs(workspace), Receipts(workspace)
     taxa = clean_rows(receipts.table("taxa"))["taxon_id"].to_pylist()
     held = find_troubled(
         before, receipts.table("records", FACTS), taxa, recipe.reharvest.most_lost,
@@ -145,15 +147,13 @@ def _brake(recipe: Recipe, workspace: Workspace, renewal: Renewal, before: pa.Ta
     earlier = read_parquet(io.BytesIO(blobs.get(renewal.before)))
     kept = keep_before(earlier, receipts.table("harvest"), names)
     sources = {source: told for source, told in renewal.told["sources"].items() if source not in names}
-    renewal = replace(
+    return replace(
         renewal,
         label=_label(renewal.base, renewal),
         ask={},
         before=blobs.put(parquet_bytes(kept)),
         told=renewal.told | {"sources": sources, "held": [asdict(one) for one in held]},
     )
-    renewal.write(notes)
-    return renewal
 
 
 def _label(base: str, known: Renewal | None) -> str:

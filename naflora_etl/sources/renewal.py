@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from naflora_etl.engine.blobs import Blobs
+from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.tables import read_parquet
 from naflora_etl.issues import TRANSIENT
@@ -43,6 +44,8 @@ class Renewal:
     told: dict[str, Any] = field(default_factory=dict)
     """By source, what it answered when it was asked for news, and when."""
     is_done: bool = False
+    is_judged: bool = False
+    """Whether it was asked if what the sources no longer list is gone; before, nothing is chosen from what came."""
 
     def write(self, notes: Notes) -> None:
         """Keep the renewal."""
@@ -61,6 +64,17 @@ def renew_recipe(recipe: Recipe, notes: Notes) -> Recipe:
     if renewal is None or renewal.base != recipe.harvest.snapshot:
         return recipe
     return recipe.model_copy(update={"harvest": recipe.harvest.model_copy(update={"snapshot": renewal.label})})
+
+
+def check_judged(recipe: Recipe, notes: Notes) -> None:
+    """Raise Fault where a reharvest of this recipe was interrupted before its losses were judged."""
+    renewal = find_renewal(notes)
+    if renewal is None or renewal.base != recipe.harvest.snapshot or renewal.is_done or renewal.is_judged:
+        return
+    raise Fault(
+        f"the reharvest {renewal.label} was interrupted before it was looked at what the sources no longer list; run "
+        "`naflora reharvest` with this recipe, it goes on where it stopped."
+    )
 
 
 class Earlier:
