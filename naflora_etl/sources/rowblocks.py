@@ -29,7 +29,7 @@ UTF8_MARK = b"\xef\xbb\xbf"
 class RowBlock:
     """Some rows of a file: `rows` are those that hold anything, by where they begin and end in `data`."""
 
-    data: bytes
+    data: bytearray
     starts: np.ndarray
     ends: np.ndarray
     odd: np.ndarray
@@ -41,9 +41,9 @@ class RowBlock:
 
     def row(self, at: int) -> bytes:
         """Return the bytes of a row, line end and all."""
-        return self.data[self.starts[at] : self.ends[at]]
+        return bytes(self.data[self.starts[at] : self.ends[at]])
 
-    def plain(self) -> bytes:
+    def plain(self) -> bytes | bytearray:
         """Return the rows that are not odd, one after the other."""
         is_gapless = bool((self.starts[1:] == self.ends[:-1]).all())
         if is_gapless and not self.odd.any() and self.starts[0] == 0 and self.ends[-1] == len(self.data):
@@ -68,11 +68,10 @@ def read_blocks(
     `begun`: its first lines were read already, so that no mark of UTF-8 can come any more.
     """
     number, at_end = 1, False
-    rest = b"" if begun else stream.read(len(UTF8_MARK)).removeprefix(UTF8_MARK)
+    rest = bytearray() if begun else bytearray(stream.read(len(UTF8_MARK)).removeprefix(UTF8_MARK))
     while not at_end:
-        read = stream.read(block_bytes)
-        at_end = not read
-        data = rest + read if rest else read
+        data = _read_on(stream, rest, block_bytes)
+        at_end = len(data) == len(rest)
         if not data:
             return
         if at_end and not data.endswith(LF):
@@ -84,27 +83,44 @@ def read_blocks(
             yield block
 
 
-def _cut(data: bytes, delimiter: bytes, quote: bytes, number: int, at_end: bool) -> tuple[RowBlock, int]:
+def _read_on(stream: IO[bytes], rest: bytearray, count: int) -> bytearray:
+    """Return `rest` and the next `count` bytes or fewer; each is copied but once, since blocks are large."""
+    data = bytearray(len(rest) + count)
+    data[: len(rest)] = rest
+    with memoryview(data) as view, view[len(rest) :] as place:
+        read = stream.readinto(place)  # type: ignore[attr-defined]
+    del data[len(rest) + read :]
+    return data
+
+
+def _cut(data: bytearray, delimiter: bytes, quote: bytes, number: int, at_end: bool) -> tuple[RowBlock, int]:
     """Return the whole rows in `data`, and how many of its bytes they take."""
     letters = np.frombuffer(data, np.uint8)
-    line_ends = np.flatnonzero(letters == ord(LF)) + 1
+    line_ends = _find_all(letters, LF) + 1
     if not quote:
         ends, odd_quotes = line_ends, np.zeros(0, np.int64)
     else:
         ends, odd_quotes = _quoted_ends(letters, line_ends, delimiter, quote, at_end, data)
     if not len(ends):
         if len(data) <= LARGEST_ROW and not at_end:
-            return RowBlock(b"", ends, ends, ends.astype(bool), number), 0
+            return RowBlock(bytearray(), ends, ends, ends.astype(bool), number), 0
         ends = np.array([len(data)])  # one row without end; Python will say what is wrong with it
         odd_quotes = np.array([0])
     starts = np.concatenate(([0], ends[:-1]))
     used = int(ends[-1])
     blank = _is_blank(letters, starts, ends)
     odd = np.zeros(len(ends), bool)
-    for position in (*odd_quotes, *_odd_bytes(data[:used] if used < len(data) else data)):
+    for position in (*odd_quotes, *_odd_bytes(data, used)):
         odd[np.searchsorted(ends, position, side="right")] = True
     keep = ~blank
     return RowBlock(data, starts[keep], ends[keep], odd[keep], number), used
+
+
+def _find_all(letters: np.ndarray, letter: bytes) -> np.ndarray:
+    """Return where a letter stands; looked for in windows that stay near the processor."""
+    windows = range(0, len(letters), WINDOW_BYTES)
+    found = [np.flatnonzero(letters[begin : begin + WINDOW_BYTES] == ord(letter)) + begin for begin in windows]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def _is_blank(letters: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -115,28 +131,26 @@ def _is_blank(letters: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.n
     return blank
 
 
-def _odd_bytes(data: bytes) -> Iterator[int]:
-    """Yield a position in each row, at least, that holds NUL, a lone carriage return or no UTF-8."""
-    at = data.find(NUL)
+def _odd_bytes(data: bytearray, size: int) -> Iterator[int]:
+    """Yield a position in each row, at least, of the first `size` bytes that holds NUL, a lone return or no UTF-8."""
+    at = data.find(NUL, 0, size)
     while at >= 0:
         yield at
-        at = data.find(NUL, at + 1)
-    if CR in data:
-        letters = np.frombuffer(data, np.uint8)
+        at = data.find(NUL, at + 1, size)
+    if data.find(CR, 0, size) >= 0:
+        letters = np.frombuffer(data, np.uint8)[:size]
         returns = np.flatnonzero(letters == ord(CR))
-        yield from returns[letters[np.minimum(returns + 1, len(letters) - 1)] != ord(LF)].tolist()
-    begin = 0
-    while begin < len(data):  # a window at a time, since what is wrong is far between
-        end = data.find(LF, min(begin + WINDOW_BYTES, len(data) - 1)) + 1 or len(data)
-        window = data[begin:end]
-        yield from (begin + at for at in _not_utf8(window))
+        yield from returns[letters[np.minimum(returns + 1, size - 1)] != ord(LF)].tolist()
+    begin, view = 0, memoryview(data)
+    while begin < size:  # a window at a time, since what is wrong is far between
+        end = data.find(LF, min(begin + WINDOW_BYTES, size - 1), size) + 1 or size
+        if not _is_utf8(view[begin:end]):
+            yield from (begin + at for at in _not_utf8(data[begin:end]))
         begin = end
 
 
-def _not_utf8(data: bytes) -> Iterator[int]:
+def _not_utf8(data: bytearray) -> Iterator[int]:
     """Yield where the text is no UTF-8, once a line."""
-    if _is_utf8(data):
-        return
     view, at = memoryview(data), 0
     while at < len(data):
         try:
@@ -147,7 +161,7 @@ def _not_utf8(data: bytes) -> Iterator[int]:
             at = data.find(LF, at + error.start) + 1 or len(data)
 
 
-def _is_utf8(data: bytes) -> bool:
+def _is_utf8(data: memoryview) -> bool:
     offsets = pa.py_buffer(np.array([0, len(data)], np.int64).tobytes())
     text = pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(data))
     try:
@@ -161,14 +175,14 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _quoted_ends(
-    letters: np.ndarray, line_ends: np.ndarray, delimiter: bytes, quote: bytes, at_end: bool, data: bytes
+    letters: np.ndarray, line_ends: np.ndarray, delimiter: bytes, quote: bytes, at_end: bool, data: bytearray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return where rows end, and a position in each row with a misplaced mark.
 
     A line's end ends a row where the marks before it are even. A mark opens a field only where one begins, and closes
     it only where one ends; where that is not so, the row is found by Python's own rules, and counting begins anew.
     """
-    marks = np.flatnonzero(letters == ord(quote))
+    marks = _find_all(letters, quote)
     begin, found, odd = 0, [], []
     while True:
         here = marks[np.searchsorted(marks, begin) :]
@@ -216,7 +230,7 @@ def _first_misplaced(
     return int(wrong.min()) if len(wrong) else None
 
 
-def _end_by_python(data: bytes, begin: int, delimiter: bytes, quote: bytes, at_end: bool) -> int | None:
+def _end_by_python(data: bytearray, begin: int, delimiter: bytes, quote: bytes, at_end: bool) -> int | None:
     """Return where the row that begins at `begin` ends as Python's csv reads it; None: not within `data`."""
     place, is_exhausted = begin, False
 

@@ -17,6 +17,8 @@ from naflora_etl.sources import pythonrows
 from naflora_etl.sources.encoded import ENCODED, encode, first_encoded, first_of, flat, recode, repeat, stack
 from naflora_etl.sources.rowblocks import BLOCK_BYTES, RowBlock, read_blocks
 
+ARROW_BYTES = 2 << 20
+"""Of a block that Arrow splits at a time: so much, and where the columns' letters go, stays near the processor."""
 PYTHON_ROWS = 20_000
 """Rows of a file that is read by Python throughout, in one table."""
 
@@ -41,7 +43,8 @@ class RowReader:
         odd = list(np.flatnonzero(block.odd))
         tables = []
         if len(plain):
-            table, misfits = self._by_arrow(block.plain(), len(plain))
+            longest = int((block.ends[plain] - block.starts[plain]).max())
+            table, misfits = self._by_arrow(block.plain(), len(plain), max(ARROW_BYTES, 2 * longest))
             numbers = block.first_number + np.delete(plain, misfits)
             odd += list(plain[misfits])  # behind those of the block
             tables.append(self._conclude(table, pa.array(numbers)))
@@ -75,7 +78,7 @@ class RowReader:
         text = list(pythonrows.text_lines(lines, self.file.encoding))[1:]
         return list(pythonrows.split_rows(text, self.file))[:1]
 
-    def _by_arrow(self, data: bytes, rows: int) -> tuple[pa.Table, np.ndarray]:
+    def _by_arrow(self, data: bytes | bytearray, rows: int, at_once: int) -> tuple[pa.Table, np.ndarray]:
         """Return the table of plain rows of the right width, and which of the rows are not."""
         misfits: list[int] = []
 
@@ -88,10 +91,10 @@ class RowReader:
         needed = sorted({self.file.id_position, *(at for at, name in self.file.columns if name in self.wanted)})
         table = pa_csv.read_csv(
             pa.py_buffer(data),
-            read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=at_once, column_names=names),
             parse_options=pa_csv.ParseOptions(
                 delimiter=self.file.delimiter, quote_char=self.file.quote or False, double_quote=bool(self.file.quote),
-                newlines_in_values=bool(self.file.quote), ignore_empty_lines=True, invalid_row_handler=note,
+                newlines_in_values=data.count(b"\n") != rows, ignore_empty_lines=True, invalid_row_handler=note,
             ),
             convert_options=pa_csv.ConvertOptions(
                 check_utf8=False, column_types=self._kinds(names), null_values=[""],
