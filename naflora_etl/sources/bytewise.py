@@ -20,6 +20,9 @@ NO_NUMBER = ~letters("0123456789+-.")
 ODD = np.ones(256, bool)
 ODD[0x20:0x7F] = False
 """What is no printable letter of ASCII."""
+EDGE = ODD.copy()
+EDGE[ord(" ")] = True
+"""What may be blank at the edge of a text."""
 HYPHEN = ord("-")
 FOLDED = np.full(256, HYPHEN, np.uint8)
 for _letter in b"abcdefghijklmnopqrstuvwxyz0123456789":
@@ -61,6 +64,14 @@ def fold_ascii(column: pa.StringArray) -> pa.StringArray:
         len(column), pa.py_buffer(ends.astype(np.int32).tobytes()), pa.py_buffer(kept.tobytes())
     )
     return pc.if_else(pc.is_valid(column), made, pa.scalar(None, pa.string())) if column.null_count else made
+
+
+def is_tight(column: pa.StringArray) -> bool:
+    """Return whether all texts begin and end with a printable letter of ASCII, so that there is nothing to trim."""
+    data, offsets = _parts(column)
+    begins, ends = offsets[:-1], offsets[1:]
+    is_told = ends > begins
+    return not (EDGE[data[begins[is_told]]].any() or EDGE[data[ends[is_told] - 1]].any())
 
 
 def years_of_dates(column: pa.StringArray) -> np.ndarray:

@@ -112,17 +112,24 @@ def ask_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[Any]]:
     codes, count = _codes(encoded[0])
     if len(encoded) == 1:
         return codes, [*as_list(encoded[0].dictionary), None][:count]
+    combined = 0
     for column in encoded[1:]:
         other, others = _codes(column)
         if others == 1:
             continue
+        combined += 1
         if count * others >= MOST_CODES:
             found, codes = np.unique(codes, return_inverse=True)
             count = len(found)
         codes, count = codes * others + other, count * others
-    found, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    places = pa.array(first)
-    return inverse, list(zip(*(as_list(decode(column.take(places))) for column in encoded), strict=True))
+    if combined:
+        _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+        places = pa.array(first)
+        texts = [as_list(decode(column.take(places))) for column in encoded]
+    else:  # all but the first say the same everywhere
+        texts = [[*as_list(encoded[0].dictionary), None][:count]]
+        texts += [as_list(decode(column.slice(0, 1))) * len(texts[0]) for column in encoded[1:]]
+    return codes, list(zip(*texts, strict=True))
 
 
 def _codes(column: pa.DictionaryArray) -> tuple[np.ndarray, int]:

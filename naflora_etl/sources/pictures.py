@@ -53,17 +53,19 @@ from asked)
 PATH = "lower(regexp_replace(url, '[?#].*$', '', 's'))"
 DESCRIBE = rf"""
 with told as (
-    select *, case when odd is not null or url is null then odd_url when contains(url, ' ')
-            then replace(url, ' ', '%20') else url end as image_url,
-        case when url is null or regexp_matches(url, '^([?#]|$)') then 'NO_IMAGE'
-            when kind_issue is not null then kind_issue
-            when (contains(lower(url), 'manifest') or contains(lower(url), '/info.json'))
-                and regexp_matches({PATH}, '(/manifest|manifest\.json|/info\.json)$') then 'IMAGE_IS_MANIFEST'
-            when contains(lower(url), '.htm') and regexp_matches({PATH}, '\.html?$') then 'IMAGE_IS_WEB_PAGE'
-            end as shown
+    select *, lower(url) as low, case when odd is not null or url is null then odd_url when contains(url, ' ')
+            then replace(url, ' ', '%20') else url end as image_url
     from asked
+), shown as (
+    select *, case when url is null or url = '' or starts_with(url, '?') or starts_with(url, '#') then 'NO_IMAGE'
+            when kind_issue is not null then kind_issue
+            when (contains(low, 'manifest') or contains(low, '/info.json'))
+                and regexp_matches({PATH}, '(/manifest|manifest\.json|/info\.json)$') then 'IMAGE_IS_MANIFEST'
+            when contains(low, '.htm') and regexp_matches({PATH}, '\.html?$') then 'IMAGE_IS_WEB_PAGE'
+            end as shown
+    from told
 ), keyed as (
-    select *, case when shown is null then left(sha256(image_url), 20) end as image_key from told
+    select *, case when shown is null then left(sha256(image_url), 20) end as image_key from shown
 )
 select image_url, image_key, nullif(split_part(image_url, '/', 3), '') as host,
     case when image_key is not null then case

@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 
 from naflora_etl.engine.metafile import DataFile
 from naflora_etl.sources import pythonrows
+from naflora_etl.sources.bytewise import is_tight
 from naflora_etl.sources.encoded import ENCODED, encode, first_encoded, first_of, flat, recode, repeat, stack
 from naflora_etl.sources.rowblocks import BLOCK_BYTES, RowBlock, read_blocks
 
@@ -187,6 +188,8 @@ def _trimmed(column: pa.ChunkedArray) -> pa.Array:
         if told is array.dictionary:
             return array
         return recode(told, pc.fill_null(array.indices, -1).to_numpy(zero_copy_only=False))
+    if is_tight(array):
+        return array
     trimmed = pc.utf8_trim_whitespace(array)
     if _letters(trimmed) == _letters(array):
         return array
