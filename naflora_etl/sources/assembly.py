@@ -13,7 +13,7 @@ from naflora_etl.engine.ahead import work_ahead
 from naflora_etl.engine.spool import Spool
 from naflora_etl.sources import pictures, specimens
 from naflora_etl.sources.duplicates import SHARED, Repeats, by_bucket, judge_images
-from naflora_etl.sources.encoded import as_kind, decode, flat
+from naflora_etl.sources.encoded import as_kind, decode, flat, stack
 from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects, is_among
 from naflora_etl.sources.joining import RowJoiner
 from naflora_etl.sources.parting import Batches, place_rows
@@ -25,6 +25,8 @@ PART_BYTES = 240_000_000
 """Text of archives and pages that makes one part of the table."""
 AHEAD = 3
 """Batches that are read and described ahead."""
+MANY_BROKEN = 50_000
+"""Rows that cannot be read which are described at once."""
 COMPARED = ("key_hash", "fingerprint_hash", "alias_hash")
 
 
@@ -33,6 +35,8 @@ class Described(NamedTuple):
 
     specimens: pa.Table
     pictures: pa.Table
+    broken: pa.Table
+    """Staged yet, as all of them are described at once."""
 
 
 class Joined(NamedTuple):
@@ -66,6 +70,7 @@ class Assembly:
         self._shown = Batches(spool.shelf("pictures"), pictures.DESCRIBED.empty_table())
         self._compared: list[list[np.ndarray]] = [[np.zeros(0, np.uint64)] for _ in COMPARED]
         self._images: list[np.ndarray] = []
+        self._broken: list[pa.Table] = []
         self.records = 0
         """Records that came so far."""
         self.taxa: set[str | None] = set()
@@ -74,16 +79,28 @@ class Assembly:
     def add(self, jobs: Iterable[Callable[[], Staged]]) -> None:
         """Take what the jobs stage; they are called in other threads."""
         for batch in work_ahead(self._describe, jobs, AHEAD):
-            self.records += batch.specimens.num_rows
-            self._told.add(batch.specimens)
-            self._shown.add(batch.pictures)
-            for known, name in zip(self._compared, COMPARED, strict=True):
-                known.append(batch.specimens[name].to_numpy())
-            hashes = batch.pictures["image_hash"].to_numpy()
-            self._images.append(hashes[hashes != 0])
+            self._add(batch)
+            self._broken.append(batch.broken)
+            if sum(table.num_rows for table in self._broken) >= MANY_BROKEN:
+                self._add_broken()
+
+    def _add(self, batch: Described) -> None:
+        self.records += batch.specimens.num_rows
+        self._told.add(batch.specimens)
+        self._shown.add(batch.pictures)
+        for known, name in zip(self._compared, COMPARED, strict=True):
+            known.append(batch.specimens[name].to_numpy())
+        hashes = batch.pictures["image_hash"].to_numpy()
+        self._images.append(hashes[hashes != 0])
+
+    def _add_broken(self) -> None:
+        broken = stack(self._broken or [_NOTHING.broken])
+        self._broken.clear()
+        self._add(self._describe(lambda: Staged(broken, _NOTHING.pictures)))
 
     def parts(self, tell: Callable[[int, int], None]) -> Iterator[pa.Table]:
         """Yield the rows of each part."""
+        self._add_broken()
         joined = self._spool.shelf("joined")
         shared, identities = [], []
         for number, part in enumerate(work_ahead(self._joining(), range(self._parts), 1)):
@@ -110,7 +127,7 @@ class Assembly:
         staged = job()
         told = self._writer.describe(staged.specimens) if staged.specimens.num_rows else _NO_SPECIMENS
         shown = self._pictures.describe(staged.pictures) if staged.pictures.num_rows else _NO_PICTURES
-        return Described(told, shown)
+        return Described(told, shown, staged.broken)
 
     def _joining(self) -> Callable[[int], Joined]:
         """Return what joins a part, whose rows were all filed."""
@@ -149,6 +166,7 @@ def _select(rows: pa.Table, part: int, is_wanted: np.ndarray, schema: pa.Schema)
     return pa.table(columns, schema=schema)
 
 
+_NOTHING = Staged(specimens.STAGED.empty_table(), pictures.STAGED.empty_table())
 _NO_SPECIMENS, _NO_PICTURES = specimens.DESCRIBED.empty_table(), pictures.DESCRIBED.empty_table()
 
 

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from naflora_etl.sources.encoded import encode
 from naflora_etl.sources.licences import strictness
 
 PREFERENCE = {"gbif": 0, "idigbio": 1, "archive": 2}
@@ -82,16 +84,16 @@ class Repeats:
 
 
 def judge_images(
-    query: Callable[..., pa.Table], shared: pa.Table | None, license_issue: Callable[[str | None], str | None]
+    query: Callable[..., pa.Table], shared: pa.Table, license_issue: Callable[[str | None], str | None]
 ) -> pa.Table:
     """Return what changes in rows that share an image: licence, copies, issue, flag, and the row kept in their place.
 
     All rows of an image get the strictest licence, with its text, that any of them tells, and every copy that any
     knows. Where rows, set aside or not, lead to different taxa, the clean ones are IMAGE_OF_SEVERAL_TAXA; else all
-    clean ones but the preferred are DUPLICATE_RECORD. `shared` is None where the database holds the table.
+    clean ones but the preferred are DUPLICATE_RECORD.
     """
-    given = {} if shared is None else {"shared": shared}
-    names = query("select distinct license from shared", **given)["license"].to_pylist()
+    shared = shared.set_column(SHARED.names.index("image_key"), "image_key", encode(shared["image_key"]).indices)
+    names = pc.unique(shared["license"]).to_pylist()
     licenses = pa.table(
         {
             "license": pa.array(names, pa.string()),
@@ -99,7 +101,7 @@ def judge_images(
             "license_issue": pa.array([license_issue(name) for name in names], pa.string()),
         }
     )
-    return query(JUDGE, licenses=licenses, **given)
+    return query(JUDGE, licenses=licenses, shared=shared)
 
 
 def by_bucket(changes: pa.Table, buckets: int) -> Iterator[pa.Table]:

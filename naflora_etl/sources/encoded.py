@@ -42,13 +42,11 @@ def as_kind(column: Column, kind: pa.DataType) -> pa.Array:
 def stack(tables: Sequence[pa.Table]) -> pa.Table:
     """Return the rows of several tables in one piece; a column is encoded where it is in the first that has rows."""
     filled = [table for table in tables if table.num_rows] or tables[:1]
-    if len(filled) == 1:
-        return filled[0]
     first = filled[0]
-    columns = {
-        name: pa.concat_arrays([as_kind(table[name], first.schema.field(name).type) for table in filled])
-        for name in first.column_names
-    }
+    columns = {}
+    for name, kind in zip(first.column_names, first.schema.types, strict=True):
+        pieces = [as_kind(piece, kind) for table in filled for piece in table[name].chunks]
+        columns[name] = pieces[0] if len(pieces) == 1 else flat(pa.chunked_array(pieces, kind))
     return pa.table(columns)
 
 

@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 from naflora_etl.engine.metafile import DataFile
 from naflora_etl.sources import pythonrows
 from naflora_etl.sources.bytewise import is_tight
-from naflora_etl.sources.encoded import ENCODED, encode, first_encoded, first_of, flat, recode, repeat, stack
+from naflora_etl.sources.encoded import ENCODED, Column, encode, first_encoded, first_of, flat, recode, repeat, stack
 from naflora_etl.sources.rowblocks import BLOCK_BYTES, RowBlock, read_blocks
 
 ARROW_BYTES = 2 << 20
@@ -39,7 +39,7 @@ class RowReader:
     """Those of the wanted terms that come encoded, since their values repeat."""
 
     def read_block(self, block: RowBlock) -> pa.Table:
-        """Return the rows of a block, the plain ones first; raises csv.Error."""
+        """Return the rows of a block, the plain ones first, and last what does not fit; raises csv.Error."""
         plain = np.flatnonzero(~block.odd)
         odd = list(np.flatnonzero(block.odd))
         tables = []
@@ -51,8 +51,10 @@ class RowReader:
             tables.append(self._conclude(table, pa.array(numbers)))
         if odd:
             rows = (cells for at in odd for cells in self._cells(block.row(int(at))))
-            tables.append(self.read_cells(rows, block.first_number + np.array(odd)))
-        return stack(tables)
+            told = self.read_cells(rows, block.first_number + np.array(odd))
+            tables += [told.filter(told["fits"]), told.filter(pc.invert(told["fits"]))]
+        rows_of_all = stack(tables)  # what Python told is trimmed already
+        return pa.table({name: _trimmed(rows_of_all[name]) for name in rows_of_all.column_names})
 
     def read_odd(self, block: RowBlock) -> None:
         """Read the odd rows alone, to see whether that can be done; raises csv.Error."""
@@ -114,19 +116,21 @@ class RowReader:
 
     def _conclude(self, table: pa.Table, numbers: pa.Array) -> pa.Table:
         rows = table.num_rows
-        columns: dict[str, pa.Array] = {
-            "number": numbers, "fits": pa.repeat(True, rows), "id": _trimmed(table[str(self.file.id_position)]),
+        columns: dict[str, Column] = {
+            "number": numbers, "fits": pa.repeat(True, rows), "id": table[str(self.file.id_position)],
         }  # fmt: skip
         places = defaultdict(list)
         for position, name in self.file.columns:
             places[name].append(position)
         constants = dict(reversed(self.file.constants))
-        trimmed = {at: _trimmed(table[str(at)]) for name in self.wanted for at in places[name]}
         for name in self.wanted:
-            parts = [trimmed[at] for at in places[name]]
+            parts = [table[str(at)] for at in places[name]]
             parts += [repeat(constants[name], rows)] if name in constants else []
-            choose = first_encoded if name in self.encoded else first_of
-            columns[name] = choose(*(parts or [repeat(None, rows)]))
+            if len(parts) == 1:
+                columns[name] = parts[0]  # in as many pieces as it came
+            else:
+                choose = first_encoded if name in self.encoded else first_of
+                columns[name] = choose(*(map(_trimmed, parts or [repeat(None, rows)])))
         return pa.table(columns)
 
 
@@ -180,9 +184,11 @@ def _needs_python(file: DataFile) -> bool:
     return is_odd or len(quote) > 1 or not quote.isascii() or pythonrows.is_wide(file.encoding)
 
 
-def _trimmed(column: pa.ChunkedArray) -> pa.Array:
+def _trimmed(column: Column) -> pa.Array:
     """Return texts with their ends trimmed; null where nothing is left. Empty texts are null already."""
     array = flat(column)
+    if not pa.types.is_dictionary(array.type) and not pa.types.is_string(array.type):
+        return array
     if pa.types.is_dictionary(array.type):
         told = _trimmed(pa.chunked_array([array.dictionary]))
         if told is array.dictionary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from naflora_etl.engine.metafile import DataFile
 from naflora_etl.sources import pictures, specimens
 from naflora_etl.sources.archive import LICENSE_TERMS, Archive
 from naflora_etl.sources.darwincore import Media, Occurrence
-from naflora_etl.sources.encoded import ask_distinct, first_encoded, first_of, recode, repeat, stack
+from naflora_etl.sources.encoded import ask_distinct, first_encoded, first_of, recode, repeat
 
 SEQ_BITS = 40
 """Rows of one source are numbered within so many bits; the number of the source stands before."""
@@ -40,11 +40,8 @@ class Staged:
 
     specimens: pa.Table
     pictures: pa.Table
-
-    @property
-    def rows(self) -> int:
-        """How many of both."""
-        return int(self.specimens.num_rows + self.pictures.num_rows)
+    broken: pa.Table = field(default_factory=specimens.STAGED.empty_table)
+    """Rows that could not be read, as specimens that tell no more than where they stand."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def _core_job(read: Callable[[], pa.Table], archive: Archive, whose: Whose, firs
         columns["licenses"] = _licenses(good)
         columns["broken"] = repeat(None, good.num_rows)
         made = pa.table({name: columns[name] for name in specimens.STAGED.names})
-        return Staged(stack([made, broken]), pictures.STAGED.empty_table())
+        return Staged(made, pictures.STAGED.empty_table(), broken)
 
     return stage
 
@@ -99,7 +96,8 @@ def _media_job(read: Callable[[], pa.Table], file: DataFile, whose: Whose, first
             "creator": good["creator"],
             "media_id": pa.nulls(good.num_rows, TEXT),
         }
-        return Staged(broken, pa.table({name: columns[name] for name in pictures.STAGED.names}))
+        made = pa.table({name: columns[name] for name in pictures.STAGED.names})
+        return Staged(specimens.STAGED.empty_table(), made, broken)
 
     return stage
 
@@ -108,8 +106,8 @@ def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[p
     """Return the rows that can be read, and the others as records that cannot."""
     if not rows["id"].null_count and pc.all(rows["fits"]).as_py():
         return rows, specimens.STAGED.empty_table()
-    is_good = pc.and_(rows["fits"], pc.is_valid(rows["id"]))
-    bad = rows.filter(pc.invert(is_good))
+    is_good = pc.and_(rows["fits"], pc.is_valid(rows["id"])).to_numpy()
+    bad = rows.filter(pa.array(~is_good))
     places = pc.binary_join_element_wise(f"{file.location}:", pc.cast(bad["number"], TEXT), "")
     columns = dict.fromkeys(specimens.STAGED.names, pa.nulls(bad.num_rows, TEXT)) | {
         "seq": pc.add(bad["number"], first),
@@ -120,7 +118,8 @@ def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[p
         "broken": pa.repeat("SOURCE_UNREADABLE", bad.num_rows),
     }
     broken = pa.table([columns[name] for name in specimens.STAGED.names], schema=specimens.STAGED)
-    return rows.filter(is_good), broken
+    count = len(is_good) - bad.num_rows
+    return rows.slice(0, count) if is_good[:count].all() else rows.filter(pa.array(is_good)), broken
 
 
 def _whose(rows: pa.Table, whose: Whose, first: int) -> dict[str, pa.Array]:
