@@ -190,8 +190,9 @@ def _trimmed(column: Column) -> pa.Array:
     if not pa.types.is_dictionary(array.type) and not pa.types.is_string(array.type):
         return array
     if pa.types.is_dictionary(array.type):
-        told = _trimmed(pa.chunked_array([array.dictionary]))
-        if told is array.dictionary:
+        values = array.dictionary
+        told = _trimmed(values)
+        if told is values:
             return array
         return recode(told, pc.fill_null(array.indices, -1).to_numpy(zero_copy_only=False))
     if is_tight(array):
