@@ -144,7 +144,7 @@ def check_lock(body: bytes, sums: Mapping[str, str]) -> Iterator[Finding]:
     try:
         promised = _parse_lock(body, NAME).values["files"]
     except Fault as fault:
-        yield Finding(NAME, str(fault).removeprefix(f"{NAME} ").partition(";")[0])
+        yield Finding(NAME, f"it {str(fault).removeprefix(f'{NAME} ').partition(';')[0]}")
         return
     ours = {name: digest for name, digest in sums.items() if name != NAME}
     other = [name for name in sorted(ours.keys() | promised.keys()) if ours.get(name) != promised.get(name)]

@@ -13,6 +13,7 @@ from typing import IO, Protocol, cast
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.publishing.checksums import NAME as SUMS
+from naflora_etl.publishing.checksums import parse_sums
 from naflora_etl.publishing.findings import TAKE_ANEW, Finding
 from naflora_etl.publishing.tar import padded, plain_member
 
@@ -65,7 +66,10 @@ class TarParcel:
             self.tar = tarfile.open(fileobj=self.stream, mode="r:")  # noqa: SIM115 - closed in close
             self.members = self.tar.getmembers()
         except tarfile.TarError as error:
-            raise Fault(f"{paths[0]} is not a whole tarball ({error}); give a release folder or its tarball.") from None
+            more = f"; is a part after {paths[-1].name} missing?" if len(paths) > 1 else ""
+            raise Fault(
+                f"{paths[0]} is not a whole tarball ({error}){more or '; give a release folder or its tarball.'}"
+            ) from None
         tops = {member.name.partition("/")[0] for member in self.members}
         self.top = tops.pop() + "/" if len(tops) == 1 else ""
         named = {member.name.removeprefix(self.top): member for member in self.members}
@@ -185,7 +189,19 @@ def _parts_of(path: Path) -> list[Path]:
         part = PART.fullmatch(name)
         if part is not None and part["tar"] == match["tar"]:
             found[int(part["number"])] = path.parent / name
-    missing = sorted(set(range(1, max(found) + 1)) - set(found))
+    listed = _listed_parts(path.parent, match["tar"])
+    missing = sorted({*range(1, max(found, default=0) + 1), *listed} - set(found))
     if missing:
-        raise Fault(f"{path.parent} lacks part {missing[0]} of {match['tar']}; put all parts into one folder.")
+        name = listed.get(missing[0]) or f"part {missing[0]} of {match['tar']}"
+        raise Fault(f"{path.parent} lacks {name}; put all parts into one folder.")
     return [found[number] for number in sorted(found)]
+
+
+def _listed_parts(folder: Path, tar: str) -> dict[int, str]:
+    """Return the parts of a tarball that the SHA256SUMS beside them names, since the last may be what is missing."""
+    try:
+        names = parse_sums((folder / SUMS).read_bytes())
+    except (OSError, ValueError):
+        return {}  # the bytes tell as well whether all is there
+    parts = {name: PART.fullmatch(name) for name in names}
+    return {int(part["number"]): name for name, part in parts.items() if part is not None and part["tar"] == tar}

@@ -36,53 +36,89 @@ class Counted:
 
 
 def check_shard(name: str, stream: Counted, rows: dict[str, dict[str, Any]]) -> Iterator[Finding]:
-    """Read a shard once, from its beginning to its end; yield what is wrong with its samples.
+    """Read a shard once, from its beginning to its end; yield what is wrong with its samples, each kind once.
 
     `rows` are the manifest's rows of this shard by image_key.
     """
     seen: list[str] = []
+    wrong: dict[str, list[Finding]] = {}
     try:
         with tarfile.open(fileobj=stream, mode="r|", bufsize=BLOCK_BYTES) as tar:  # type: ignore[call-overload]
             for member in tar:
-                key, _, kind = member.name.partition(".")
                 file = tar.extractfile(member)
                 data = file.read() if file is not None else b""
-                if key not in rows:
-                    yield Finding(f"{name}/{member.name}", "the manifest does not know it")
-                elif kind == "jpg":
-                    seen.append(key)
-                    yield from _check_image(f"{name}/{member.name}", data, member.offset_data, rows[key])
-                elif kind not in ("json", "cls") or seen[-1:] != [key]:
-                    yield Finding(f"{name}/{member.name}", "it does not stand right after its image")
-                else:
-                    yield from _check_label(f"{name}/{member.name}", data, rows[key])
+                for kind, finding in _check_member(f"{name}/{member.name}", data, member, rows, seen):
+                    wrong.setdefault(kind, []).append(finding)
     except (tarfile.TarError, EOFError, OSError) as error:
         yield Finding(name, f"it cannot be read as a tar ({error})", TAKE_ANEW)
     stream.drain()
     missing = sorted(set(rows) - set(seen))
+    if rows and not seen and STRANGE in wrong:
+        found = f"it holds {len(wrong[STRANGE])} files of other samples, and none of the manifest's {len(rows)} images"
+        yield Finding(name, f"{found}; first {wrong[STRANGE][0].where.removeprefix(name + '/')}", TAKE_ANEW)
+        return
+    for kind, findings in wrong.items():
+        yield _gather(name, kind, findings)
     if missing:
         yield Finding(name, f"{len(missing)} images of the manifest are not in it, first {missing[0]}", TAKE_ANEW)
     if len(seen) != len(set(seen)):
         yield Finding(name, "a key stands in it more than once")
 
 
-def _check_image(where: str, data: bytes, offset: int, row: dict[str, Any]) -> Iterator[Finding]:
+STRANGE = "files that the manifest does not know"
+Kinds = Iterator[tuple[str, Finding]]
+"""What is wrong with one file, each under the name of its kind."""
+
+
+def _gather(name: str, kind: str, findings: list[Finding]) -> Finding:
+    first = findings[0]
+    if len(findings) == 1:
+        return first
+    found = f"{len(findings)} {kind}, first {first.where.removeprefix(name + '/')}: {first.found}"
+    return Finding(name, found, first.mend)
+
+
+def _check_member(
+    where: str, data: bytes, member: tarfile.TarInfo, rows: dict[str, dict[str, Any]], seen: list[str]
+) -> Kinds:
+    """Yield what is wrong with a file of a shard; the keys of the images so far stand in `seen`."""
+    key, _, ending = member.name.partition(".")
+    if key not in rows:
+        yield STRANGE, Finding(where, "the manifest does not know it")
+    elif ending == "jpg":
+        seen.append(key)
+        yield from _check_image(where, data, member.offset_data, rows[key])
+    elif ending not in ("json", "cls") or seen[-1:] != [key]:
+        yield (
+            "files that do not stand right after their image",
+            Finding(where, "it does not stand right after its image"),
+        )
+    else:
+        for finding in _check_label(where, data, rows[key]):
+            yield "labels that are not the manifest's", finding
+
+
+def _check_image(where: str, data: bytes, offset: int, row: dict[str, Any]) -> Kinds:
     if (offset, len(data)) != (row["offset"], row["length_bytes"]):
         promised = f"{row['length_bytes']} bytes at {row['offset']}"
-        yield Finding(where, f"{len(data)} bytes at {offset}, while the manifest says {promised}")
+        found = f"{len(data)} bytes at {offset}, while the manifest says {promised}"
+        yield "images that lie elsewhere", Finding(where, found)
     if hashlib.sha256(data).hexdigest() != row["sha256"]:
-        yield Finding(where, "its bytes are not those of the manifest's sha256", TAKE_ANEW)
+        found = "its bytes are not those of the manifest's sha256"
+        yield "images with other bytes", Finding(where, found, TAKE_ANEW)
         return
     try:
         facts = read_jpeg(data)
     except ValueError as error:
-        yield Finding(where, f"it is no sound JPEG: {error}")
+        yield "images that are no sound JPEG", Finding(where, f"it is no sound JPEG: {error}")
         return
     if facts.extras:
-        yield Finding(where, f"it holds more than pixels: {', '.join(facts.extras)}", f"strip it, and {BUILD_ANEW}")
+        found = f"it holds more than pixels: {', '.join(facts.extras)}"
+        yield "images that hold more than pixels", Finding(where, found, f"strip it, and {BUILD_ANEW}")
     if (facts.width_px, facts.height_px) != (row["width_px"], row["height_px"]):
         promised = f"{row['width_px']} x {row['height_px']}"
-        yield Finding(where, f"it has {facts.width_px} x {facts.height_px} pixels, while the manifest says {promised}")
+        found = f"it has {facts.width_px} x {facts.height_px} pixels, while the manifest says {promised}"
+        yield "images of another size", Finding(where, found)
 
 
 def _check_label(where: str, data: bytes, row: dict[str, Any]) -> Iterator[Finding]:

@@ -212,6 +212,48 @@ def test_a_file_that_says_otherwise_is_found(copy_release: CopyRelease, case: tu
     assert sentence in told(folder)
 
 
+def test_a_shard_in_anothers_place_is_told_once(copy_release: CopyRelease) -> None:
+    folder = copy_release()
+    shards = folder / "train-00000.tar", folder / "train-00001.tar"
+    bodies = [shard.read_bytes() for shard in shards]
+    for shard, body in zip(shards, reversed(bodies), strict=True):
+        shard.write_bytes(body)
+    sum_anew(folder)
+    found = told(folder).splitlines()
+    for shard in shards:
+        (told_once,) = [line for line in found if line.startswith(shard.name)]
+        assert "files of other samples, and none of the manifest's" in told_once
+
+
+def test_many_samples_with_one_fault_are_told_once(copy_release: CopyRelease) -> None:
+    folder = copy_release()
+    change_table(folder, "manifest", "sha256", lambda values: ["0" * 64] * len(values))
+    sum_anew(folder)
+    found = [line for line in told(folder).splitlines() if line.startswith("train-00000.tar")]
+    assert len(found) == 1 and " images with other bytes, first " in found[0]
+
+
+BROKEN_LOCKS = {
+    "another kind of value": (b"[]", "lock.json: it is not a lock of a release"),
+    "half of it": (b'{"lock": 1, "code": {}}', "lock.json: it lacks files, inputs, libraries, recipe, tables"),
+    "of another release": (None, "lock.json: files that it names otherwise than SHA256SUMS: 1, first test-00000.tar"),
+}
+
+
+@pytest.mark.parametrize(("body", "sentence"), BROKEN_LOCKS.values(), ids=BROKEN_LOCKS)
+def test_a_lock_that_is_none_or_another_s_is_found(
+    copy_release: CopyRelease, body: bytes | None, sentence: str
+) -> None:
+    folder = copy_release()
+    if body is None:
+        values = json.loads((folder / "lock.json").read_bytes())
+        values["files"]["test-00000.tar"] = "0" * 64
+        body = json.dumps(values).encode()
+    (folder / "lock.json").write_bytes(body)
+    sum_anew(folder)
+    assert sentence in told(folder)
+
+
 def test_what_a_jpeg_carries_besides_pixels_is_found(tmp_path: Path) -> None:
     named = draw_jpeg(0, comment=b"Acer rubrum, det. J. Smith")
     key = key_of("http://127.0.0.2/w-10/0.jpg")
@@ -276,7 +318,21 @@ def test_what_is_no_release_is_told_in_a_sentence(tmp_path: Path, release: Path)
         with pytest.raises(Fault, match=sentence):
             verify_release(path)
     parts[1].unlink()
-    with pytest.raises(Fault, match=r"lacks part 2 of s\.tar"):
+    with pytest.raises(Fault, match=r"lacks s\.tar\.part-002; put all parts"):
+        verify_release(parts[0])
+
+
+@pytest.mark.parametrize(
+    ("has_sums", "sentence"),
+    [(True, r"lacks s\.tar\.part-{:03}; put all"), (False, r"is a part after s\.tar\.part-{:03} missing\?")],
+    ids=["with the sums beside", "without"],
+)
+def test_a_last_part_that_is_missing_is_named(release: Path, tmp_path: Path, has_sums: bool, sentence: str) -> None:
+    *parts, sums = write_tarballs(release, tmp_path, name="s", part_size_bytes=50_000)
+    parts[-1].unlink()
+    if not has_sums:
+        sums.unlink()
+    with pytest.raises(Fault, match=sentence.format(len(parts) - (not has_sums))):
         verify_release(parts[0])
 
 
