@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
+import warnings
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -52,6 +55,11 @@ class Look(NamedTuple):
     font_pt: float
 
     @property
+    def letters(self) -> int:
+        """How many letters of a name leave half of the width to what is drawn beside it."""
+        return int(0.5 * 72 * self.width_in / (0.55 * self.font_pt))
+
+    @property
     def style(self) -> Any:
         """The settings of a figure of this look."""
         return STYLE | {"font.size": self.font_pt, "svg.hashsalt": f"naflora {self.name}"}
@@ -78,6 +86,17 @@ def for_page(svg: str) -> str:
     return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in referred else "", svg)
 
 
+def cut_name(name: str, most: int) -> str:
+    """Return a name on one line of at most `most` letters; those of East Asia count twice, as wide as they are.
+
+    Controls are no letters: an SVG may not hold them, and some turn the text around.
+    """
+    plain = " ".join("".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in name).split())
+    widths = accumulate(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in plain)
+    fits = sum(width <= most for width in widths)
+    return plain if fits == len(plain) else plain[: fits - 1].rstrip() + "…"
+
+
 def draw_long_tail(classes: pa.Table, look: Look = WIDE) -> str:
     """Return an SVG of the images of each species, train and test stacked, most first."""
     rows = classes.to_pylist()
@@ -87,7 +106,8 @@ def draw_long_tail(classes: pa.Table, look: Look = WIDE) -> str:
     with matplotlib.rc_context(look.style):
         if len(rows) <= FEW_CLASSES:
             figure = Figure(figsize=(look.width_in, 0.7 + 0.24 * max(3, len(rows))), layout="constrained")
-            _draw_bars(figure.subplots(), [row["taxon_name"] for row in rows], train, test)
+            names = [cut_name(row["taxon_name"], look.letters) for row in rows]
+            _draw_bars(figure.subplots(), names, train, test)
         else:
             figure = Figure(figsize=(look.width_in, 3.2), layout="constrained")
             _draw_outline(figure.subplots(), train, test)
@@ -158,6 +178,13 @@ def _finish(axes: Axes) -> None:
 
 def as_svg(figure: Figure) -> str:
     stream = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    with warnings.catch_warnings():
+        # text stays text, which the reader's own fonts draw: what matplotlib's lacks is measured as a box, no more
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        _print(figure, stream)
     text = stream.getvalue()
     return text[text.index("<svg") :]
+
+
+def _print(figure: Figure, stream: io.StringIO) -> None:
+    FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

@@ -43,7 +43,6 @@ HOSTILE = {
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Glyph", "ignore:constrained_layout")  # the plots' font and room do not do for all
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_whatever_a_source_writes_a_release_holds_it_and_stays_whole(tmp_path: Path, text: str) -> None:
     world = make_world(tmp_path, release={"contact_sheet": 1})
