@@ -31,6 +31,7 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import Packs
+from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import clean_rows, cut_windows, read_parquet, read_row_groups, write_parquet
 from naflora_etl.engine.workspace import Workspace
@@ -181,7 +182,7 @@ def run(step: str, work: Path, samples: int) -> None:
     elif step == "release":
         folder = Folder(workspace, "release")
         folder.begin()
-        effects["blobs"] = Blobs(workspace)
+        effects |= {"blobs": Blobs(workspace), "spool": Spool(workspace)}
         made = given.clean(RELEASE)
         write_release(*made, options=recipe.release, recipe=recipe, tables=given, folder=folder, **effects)
         folder.commit()

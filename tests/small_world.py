@@ -18,6 +18,7 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import Kept, Packs
+from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import clean_rows, cut_windows
 from naflora_etl.engine.workspace import Workspace
@@ -106,6 +107,7 @@ class SmallWorld:
             blobs=Blobs(self.workspace),
             packs=self.packs,
             folder=folder,
+            spool=Spool(self.workspace),
             progress=lambda *told: None,
         )
         folder.commit()

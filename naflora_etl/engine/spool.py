@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from naflora_etl.engine.buckets import Buckets
 from naflora_etl.engine.tables import hearing_interrupts
 from naflora_etl.engine.workspace import Workspace, telling
 
@@ -60,6 +61,10 @@ class Spool:
             for name, table in tables.items():
                 cursor.register(name, table)
             return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def buckets(self, name: str, schema: pa.Schema) -> Buckets:
+        """Return empty buckets for rows of a schema; their name is their own."""
+        return Buckets(self._folder, name, schema)
 
     def shelf(self, name: str) -> Shelf:
         """Return an empty shelf; its name is its own."""

@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -140,41 +140,13 @@ def query_tables(
 
     With a `memory_limit`, such as "1GB", a query that needs more to join or sort spills to a scratch folder.
     """
-    with _connected(memory_limit, tables) as connection:
-        return connection.sql(sql, params=list(parameters)).to_arrow_table()
-
-
-def stream_query(sql: str, *, memory_limit: str, **tables: pa.Table | Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield what a query gives, GROUP_ROWS at a time, each in one chunk; one without rows where it gives none.
-
-    What comes in pieces is read once, as the query asks for it: such a table may be named once in the query.
-    """
-    given = {name: table if isinstance(table, pa.Table) else _reader(table) for name, table in tables.items()}
-    with _connected(memory_limit, given) as connection:
-        reader = connection.sql(sql).to_arrow_reader(GROUP_ROWS)
-        pieces = (pa.Table.from_batches([batch]) for batch in reader)
-        yield from cut_windows(chain(pieces, [reader.schema.empty_table()]), GROUP_ROWS)
-
-
-def _reader(pieces: Iterable[pa.Table]) -> pa.RecordBatchReader:
-    rest = iter(pieces)
-    first = next(rest)
-    batches = (batch for piece in chain([first], rest) for batch in piece.to_batches())
-    return pa.RecordBatchReader.from_batches(first.schema, batches)
-
-
-@contextmanager
-def _connected(
-    memory_limit: str | None, tables: Mapping[str, pa.Table | pa.RecordBatchReader]
-) -> Iterator[duckdb.DuckDBPyConnection]:
     with hearing_interrupts(), tempfile.TemporaryDirectory() as scratch, duckdb.connect(":memory:") as connection:
         if memory_limit is not None:
             connection.execute(f"set memory_limit = '{memory_limit}'")
             connection.execute("set temp_directory = $1", [scratch])
         for name, table in tables.items():
             connection.register(name, table)
-        yield connection
-    pa.default_memory_pool().release_unused()  # what such a query worked with would stay with the process
+        return connection.sql(sql, params=list(parameters)).to_arrow_table()
 
 
 def hash_rows(table: pa.Table) -> np.ndarray:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from naflora_etl.engine.buckets import Buckets
 from naflora_etl.engine.contracts import Contract, check_table, conform, read_contract
 from naflora_etl.engine.faults import Fault
-from naflora_etl.engine.tables import query_tables, stream_query, write_pieces
+from naflora_etl.engine.spool import Spool
+from naflora_etl.engine.tables import GROUP_ROWS, cut_windows, query_tables, write_pieces
 from naflora_etl.publishing.licences import UNKNOWN
 from naflora_etl.recipe.choosing import GENUS_KEY
 
@@ -27,17 +30,18 @@ FROM_TAXA = ("taxon_name", "taxon_authors", "family", "genus", "species", "ipni_
 PAGES = {"gbif": "https://www.gbif.org/dataset/{}", "idigbio": "https://www.idigbio.org/portal/recordsets/{}"}
 BULK = "text_quads"
 """Half of a manifest's bytes, which nothing is counted from: it is never in memory whole, and stands in files alone."""
-MEMORY, BULK_MEMORY = "1GB", "500MB"
-"""What a query may hold before it spills: of a million images the tables beside it need as much again."""
+MEMORY = "1200MB"
+"""What a query over all images may hold before it spills; those that are that large ask for a few columns only."""
 FOR_SHARDS = ("image_key", "taxon_id", "class_id", "part", "shard", "offset", "length_bytes")
 """Columns of clean rows that a manifest begins with."""
-FOR_ALSO_KNOWN = ("record_key", "image_key", "issue")
 FOR_MANIFEST = {
-    "split": ("image_key", "specimen_key", "gathering_key", ),
-    "images": ("image_key", *(name for name in FROM_IMAGES if name != BULK), "fetched_at"),
-    "records": ("record_key", "image_key", "license", *FROM_RECORDS),
+    "split": ("image_key", "specimen_key", "gathering_key", "issue"),
+    "images": ("image_key", *(name for name in FROM_IMAGES if name != BULK), "fetched_at", "issue"),
+    "records": ("record_key", "image_key", "license", *FROM_RECORDS, "issue"),
 }
-"""Columns of clean rows that are joined to them, once."""
+"""Columns of whole tables that are joined to them."""
+DIGITS = list("0123456789abcdef")
+"""What a key begins with, in order."""
 FOR_EXCLUDED = {
     "records": ("record_key", "image_key", "taxon_id", "image_url", "issue"),
     "selection": ("image_key", "taxon_id", "image_url", "issue"),
@@ -54,10 +58,8 @@ ONE_TAXON = f"""(select taxon_id, {", ".join(FROM_TAXA)} from taxa
 ONE_RECORD = """(select * from records where issue is null
     qualify row_number() over (partition by image_key order by record_key) = 1)"""
 
-FIRST = """first as materialized (
-    select image_key, min(record_key) as record_key from known where issue is null group by image_key)"""
-ALSO_KNOWN = """select e.image_key, string_agg(distinct e.record_key, ' | ' order by e.record_key) as also_known_as
-    from known e join first o on o.image_key = e.image_key and o.record_key <> e.record_key
+ALSO_KNOWN = f"""select e.image_key, string_agg(distinct e.record_key, ' | ' order by e.record_key) as also_known_as
+    from records e join {ONE_RECORD} o on o.image_key = e.image_key and o.record_key <> e.record_key
     group by e.image_key"""
 
 # The competition numbered training images within their class and test images from 0, in an order that tells nothing;
@@ -78,62 +80,86 @@ def accepted_taxa(taxa: pa.Table) -> pa.Table:
 def join_manifest(
     shards: pa.Table,
     taxa: pa.Table,
-    clean: Mapping[str, Iterable[pa.Table]],
-    records: pa.Table,
+    pieces: Mapping[str, Iterable[pa.Table]],
+    spool: Spool,
     *,
     fetch_times: bool = False,
 ) -> pa.Table:
     """Return the manifest without BULK: one row per packed image, sorted by image_key.
 
-    `clean` gives the clean rows of FOR_MANIFEST, so many at a time, each with the columns named there. `records` has
-    FOR_ALSO_KNOWN of that whole table, whose duplicates are told as `also_known_as`. Fetch times are left out unless
-    they are wanted: with them two builds from the same answers differ. Raises Fault when a required fact is missing,
-    which then is missing in what was given.
+    `shards` has FOR_SHARDS of its clean rows. `pieces` gives FOR_MANIFEST of whole tables, so many rows at a time; they
+    wait in the spool and are joined a bucket of keys after the other. Duplicates are told as `also_known_as`. Fetch
+    times are left out unless they are wanted: with them two builds from the same answers differ. Raises Fault when a
+    required fact is missing, which then is missing in what was given.
     """
+    filed = {name: _file(name, read_contract(name).only(*FOR_MANIFEST[name]), pieces[name], spool) for name in pieces}
     columns = ", ".join(
-        ['h.image_key, h.part, h.class_id, h.shard, h."offset", h.length_bytes, h.taxon_id', IMAGE_ID]
+        ['h.image_key, h.part, h.class_id, h.shard, h."offset", h.length_bytes, h.taxon_id, h.image_id']
         + ["s.specimen_key, s.gathering_key", f"coalesce(r.license, '{UNKNOWN}') as license"]
         + [f"i.{name}" for name in FROM_IMAGES if name != BULK]
         + [f"t.{name}" for name in FROM_TAXA]
         + [f'r."{name}"' for name in FROM_RECORDS]
         + ["a.also_known_as", f"{'i.fetched_at' if fetch_times else 'null'} as fetched_at"]
     )
-    pieces = stream_query(
-        f"""with {FIRST} select {columns} from shards h
-            left join split s using (image_key) left join images i using (image_key)
-            left join {ONE_TAXON} t on t.taxon_id = h.taxon_id
-            left join (select records.* from records semi join first using (image_key, record_key)) r using (image_key)
-            left join ({ALSO_KNOWN}) a using (image_key) order by h.image_key""",
-        memory_limit=MEMORY,
-        shards=shards,
-        taxa=taxa,
-        known=records.select(FOR_ALSO_KNOWN),
-        **clean,
-    )
-    return _promised(pa.concat_tables(pieces), read_contract("manifest").without(BULK))
+    sql = f"""select {columns} from shards h
+        left join (select * from split where issue is null) s using (image_key)
+        left join (select * from images where issue is null) i using (image_key)
+        left join taxa t on t.taxon_id = h.taxon_id left join {ONE_RECORD} r using (image_key)
+        left join ({ALSO_KNOWN}) a using (image_key) order by h.image_key"""
+
+    def joined() -> Iterator[pa.Table]:
+        for bucket, rows in enumerate(_cut_buckets(_number_images(shards))):
+            tables = {name: buckets.take(bucket) for name, buckets in filed.items()}
+            yield query_tables(sql, shards=rows, taxa=accepted, **tables)
+
+    accepted = accepted_taxa(taxa)
+    manifest = pa.concat_tables(cut_windows(joined(), GROUP_ROWS))
+    return _promised(manifest, read_contract("manifest").without(BULK))
 
 
-def write_manifest(manifest: pa.Table, bulk: Iterable[pa.Table], stream: IO[bytes]) -> None:
+def _number_images(shards: pa.Table) -> pa.Table:
+    """Return `shards` with each image's id in the competition, sorted by image_key."""
+    sql = f"select h.*, {IMAGE_ID} from shards h order by h.image_key"
+    return query_tables(sql, memory_limit=MEMORY, shards=shards)
+
+
+def write_manifest(manifest: pa.Table, bulk: Iterable[pa.Table], spool: Spool, stream: IO[bytes]) -> None:
     """Write manifest.parquet; `bulk` gives image_key and BULK of all images, in any order and so many rows at a time.
 
     Raises Fault as `join_manifest`.
     """
-    write_pieces(_with_bulk(manifest, bulk), stream)
+    contract = read_contract("manifest")
+    filed = _file(BULK, contract.only("image_key", BULK), bulk, spool)
+
+    def whole() -> Iterator[pa.Table]:
+        for bucket, rows in enumerate(_cut_buckets(manifest)):
+            there = filed.take(bucket).combine_chunks()
+            place = pc.index_in(rows["image_key"], there["image_key"].combine_chunks())
+            yield _promised(rows.append_column(BULK, there[BULK].take(place)), contract)
+
+    write_pieces(cut_windows(whole(), GROUP_ROWS), stream)
 
 
-def _with_bulk(manifest: pa.Table, bulk: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    pieces = stream_query(
-        f"select k.image_key, b.{BULK} from keys k left join bulk b using (image_key) order by k.image_key",
-        memory_limit=BULK_MEMORY,
-        keys=manifest.select(["image_key"]),
-        bulk=bulk,
-    )
-    start, contract = 0, read_contract("manifest")
+def _file(name: str, contract: Contract, pieces: Iterable[pa.Table], spool: Spool) -> Buckets:
+    """Return the rows that have an image_key in the buckets of their keys."""
+    filed = spool.buckets(name, contract.arrow_schema)
     for piece in pieces:
-        rows = manifest.slice(start, piece.num_rows)
-        assert rows["image_key"].equals(piece["image_key"]), "both are sorted by their key"
-        yield _promised(rows.append_column(BULK, piece[BULK]), contract)
-        start += piece.num_rows
+        rows = piece.filter(pc.is_valid(piece["image_key"]))
+        filed.file(rows, _number_buckets(rows))
+    return filed
+
+
+def _number_buckets(rows: pa.Table) -> np.ndarray:
+    """Return the bucket of each row: image_key begins with a digit of a hash, so that all are of one size."""
+    digits = pc.utf8_slice_codeunits(rows["image_key"].cast(pa.string()), 0, 1)
+    return np.asarray(pc.fill_null(pc.index_in(digits, pa.array(DIGITS)), 0).combine_chunks())
+
+
+def _cut_buckets(rows: pa.Table) -> Iterator[pa.Table]:
+    """Yield the rows of each bucket out of rows that are sorted by image_key."""
+    ends = np.cumsum(np.bincount(_number_buckets(rows), minlength=len(DIGITS)))
+    for start, end in zip([0, *ends], ends, strict=False):
+        yield rows.slice(start, end - start)
 
 
 def count_classes(clean: Mapping[str, pa.Table]) -> pa.Table:
@@ -205,11 +231,17 @@ def list_excluded(whole: Mapping[str, pa.Table]) -> pa.Table:
                 left join selection s on s.image_key = x.image_key
                 left join {ONE_RECORD} r on r.image_key = x.image_key"""
         )
+    tables = {name: whole[name].select(columns) for name, columns in FOR_EXCLUDED.items()}
+    aside = {name: rows.filter(pc.is_valid(rows["issue"])) for name, rows in tables.items()}
+    keys = pa.concat_tables(aside[name].select(["image_key"]) for name in SETS_ASIDE[1:])["image_key"].combine_chunks()
+    for name in ("records", "selection"):  # which tell more of what another stage set aside
+        rows = tables[name]
+        aside[name] = rows.filter(pc.or_(pc.is_valid(rows["issue"]), pc.is_in(rows["image_key"], keys)))
     table = query_tables(
         f"""select stage, record_key, image_key, taxon_id, image_url, issue from ({" union all ".join(selects)})
             where issue is not null order by step, image_key nulls last, record_key nulls last, taxon_id""",
         memory_limit=MEMORY,
-        **{name: whole[name].select(columns) for name, columns in FOR_EXCLUDED.items()},
+        **aside,
     )
     return _promised(table, read_contract("excluded"))
 

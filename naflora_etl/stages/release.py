@@ -22,8 +22,9 @@ from naflora_etl.engine.contracts import read_contract
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.folders import Folder
 from naflora_etl.engine.packs import PackDamaged, Packs
+from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.stage import Stage
-from naflora_etl.engine.tables import clean_rows, read_parquet, write_parquet
+from naflora_etl.engine.tables import read_parquet, write_parquet
 from naflora_etl.imaging.audit import audit_sheets
 from naflora_etl.imaging.smaller import shrink_jpeg
 from naflora_etl.imaging.tesseract import has_tesseract
@@ -60,7 +61,6 @@ from naflora_etl.publishing.lock import NAME as LOCK
 from naflora_etl.publishing.lock import render_lock
 from naflora_etl.publishing.manifest import (
     BULK,
-    FOR_ALSO_KNOWN,
     FOR_EXCLUDED,
     FOR_MANIFEST,
     FOR_SHARDS,
@@ -110,6 +110,7 @@ def write_release(
     blobs: Blobs,
     packs: Packs,
     folder: Folder,
+    spool: Spool,
     progress: Callable[..., None],
 ) -> pa.Table:
     """Write the release folder and return a row per file, sorted by path; the same tables give the same bytes.
@@ -123,6 +124,7 @@ def write_release(
         given,
         recipe,
         tables=tables,
+        spool=spool,
         backbone=describe_backbone(tables.metadata("wcvp")),
         certificate=json.loads(folder.find("selection", CERTIFICATE) or b"null"),
     )
@@ -131,7 +133,7 @@ def write_release(
     reading = read_sample(given["images"], manifest, packs, options.audit_sample)
     page = render_report(contents, pairs, reading)
     shards = sorted(set(given["shards"]["shard"].to_pylist()))
-    files = ReleaseFiles(folder, len(shards) + WRITERS, progress, tables)
+    files = ReleaseFiles(folder, len(shards) + WRITERS, progress, tables, spool)
     for shard in shards:
         files.take("shards", shard)
     for size_px in options.sizes_px:
@@ -157,6 +159,7 @@ def gather_contents(
     recipe: Recipe,
     *,
     tables: Tables,
+    spool: Spool,
     backbone: Backbone | None,
     certificate: dict[str, Any] | None,
 ) -> Contents:
@@ -165,13 +168,9 @@ def gather_contents(
     `tables` gives whole tables, and the columns that only the manifest is made of.
     """
     aside = _tell_aside(tables)  # first, for its tables need as much room as the manifest does
-    manifest = join_manifest(
-        given["shards"],
-        given["taxa"],
-        {name: _read_clean(tables, name) for name in FOR_MANIFEST},
-        tables.whole("records", FOR_ALSO_KNOWN),
-        fetch_times=recipe.release.fetch_times,
-    )
+    pieces = {name: tables.windows(name, ROWS_AT_ONCE, columns) for name, columns in FOR_MANIFEST.items()}
+    with spool:
+        manifest = join_manifest(given["shards"], given["taxa"], pieces, spool, fetch_times=recipe.release.fetch_times)
     classes, taxa = count_classes(given), tables.whole("taxa")
     return Contents(
         recipe=publish_recipe(recipe),
@@ -189,13 +188,6 @@ def _tell_aside(tables: Tables) -> dict[str, Any]:
     """Return what was set aside, image by image and in numbers, and what came of each image server."""
     whole = {name: tables.whole(name, WHOLE.get(name)) for name in READS}
     return {"excluded": list_excluded(whole), "funnel": count_funnel(whole), "hosts": count_hosts(whole["images"])}
-
-
-def _read_clean(tables: Tables, name: str) -> Iterator[pa.Table]:
-    """Yield the clean rows of a table with the columns that a manifest is made of."""
-    columns = FOR_MANIFEST[name]
-    for rows in tables.windows(name, ROWS_AT_ONCE, [*columns, "issue"]):
-        yield clean_rows(rows).select(columns)
 
 
 def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
@@ -302,9 +294,10 @@ def read_sample(images: pa.Table, manifest: pa.Table, packs: Packs, count: int) 
 class ReleaseFiles:
     """The files of the release so far, each with its row."""
 
-    def __init__(self, folder: Folder, total: int, progress: Callable[..., None], tables: Tables) -> None:
+    def __init__(self, folder: Folder, total: int, progress: Callable[..., None], tables: Tables, spool: Spool) -> None:
         self.folder = folder
         self.tables = tables
+        self.spool = spool
         self.total = total
         self.progress = progress
         self.rows: dict[str, dict[str, Any]] = {}
@@ -328,7 +321,8 @@ class ReleaseFiles:
     def write_manifest(self, name: str, manifest: pa.Table) -> None:
         """Write a manifest with the columns that it is not held with."""
         bulk = self.tables.windows("images", ROWS_AT_ONCE, ["image_key", BULK])
-        self.write(name, "table", lambda stream: write_manifest(manifest, bulk, stream))
+        with self.spool:
+            self.write(name, "table", lambda stream: write_manifest(manifest, bulk, self.spool, stream))
 
     def add(self, name: str, kind: str) -> None:
         """Take up a file that lies in the folder."""
@@ -342,7 +336,7 @@ STAGE = Stage(
     "release",
     reads=READS,
     run=write_release,
-    uses=("tables", "blobs", "packs", "folder", "recipe", "progress"),
+    uses=("tables", "blobs", "packs", "folder", "spool", "recipe", "progress"),
     files=files_of,
     columns=CLEAN,
 )

@@ -19,7 +19,6 @@ from naflora_etl.engine.tables import (
     query_tables,
     read_parquet,
     read_row_groups,
-    stream_query,
     write_parquet,
     write_pieces,
 )
@@ -80,15 +79,3 @@ def test_a_table_without_rows_is_written_with_its_columns() -> None:
 def test_of_a_large_file_the_named_columns_come_a_group_at_a_time() -> None:
     groups = list(read_row_groups(io.BytesIO(written(LARGE)), ["class"]))
     assert [(group.num_rows, group.column_names) for group in groups] == [(GROUP_ROWS, ["class"]), (5, ["class"])]
-
-
-def test_a_query_streams_what_comes_in_pieces_and_gives_pieces() -> None:
-    pieces = (LARGE.slice(start, 1000) for start in range(LARGE.num_rows - LARGE.num_rows % 1000, -1, -1000))
-    found = list(stream_query("select * from large order by key", memory_limit="100MB", large=pieces))
-    assert [piece.num_rows for piece in found] == [GROUP_ROWS, 5]
-    assert pa.concat_tables(found).equals(LARGE)
-
-
-def test_a_query_without_rows_gives_its_columns() -> None:
-    (found,) = stream_query("select key from large where key = 'x'", memory_limit="100MB", large=LARGE)
-    assert (found.num_rows, found.column_names) == (0, ["key"])
