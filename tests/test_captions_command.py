@@ -74,7 +74,8 @@ def test_the_same_release_and_seed_give_the_same_bytes(release: Path, tmp_path: 
     ("options", "sentence"),
     [
         (("--template", "{leaf}", "--columns", "auto"), "give one of --template, --columns and --text."),
-        (("--names", "nowhere.csv"), "cannot be read as a CSV file"),
+        (("--names", "nowhere.csv"), "--names nowhere.csv: no such file; give a CSV with taxon_name and common_name."),
+        (("--names", "."), "--names . cannot be read as a CSV file (Is a directory)."),
         (("--template", "A {leaf}."), "there is no column leaf;"),
     ],
 )

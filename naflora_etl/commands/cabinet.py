@@ -27,8 +27,9 @@ _PATH = click.Path(path_type=Path)
 @click.argument("run", type=_PATH)
 @click.option("--out", type=_PATH, required=True, help="Folder of the model.")
 @click.option("--calibrate", type=_PATH, metavar="RELEASE", help="Fit probabilities and sets on its test part.")
+@click.option("--force", is_flag=True, help="Write over a model that lies in the folder already.")
 @json_option
-def export(run: Path, out: Path, calibrate: Path | None, as_json: bool) -> None:
+def export(run: Path, out: Path, calibrate: Path | None, force: bool, as_json: bool) -> None:
     """Make a model that needs no torch of a trained run.
 
     RUN is the folder that `naflora train` wrote. Written are model.onnx (normalisation and softmax inside),
@@ -38,7 +39,7 @@ def export(run: Path, out: Path, calibrate: Path | None, as_json: bool) -> None:
 
     with watching(quiet=as_json) as progress:
         progress.begin("calibrate" if calibrate else "export")
-        result = export_run(run, out, calibrate=calibrate, progress=progress)
+        result = export_run(run, out, calibrate=calibrate, force=force, progress=progress)
     click.echo(result.exported.facts_text().rstrip() if as_json else str(result))
 
 
@@ -52,6 +53,7 @@ def export(run: Path, out: Path, calibrate: Path | None, as_json: bool) -> None:
     "--only", "rules", multiple=True, metavar="RANK=NAME", help="Only this family, genus, species; repeatable."
 )
 @click.option("--checklist", type=_PATH, help="Only species on this list (CSV, TSV, XLSX, text; accepted names).")
+@click.option("--force", is_flag=True, help="Write over the file --out.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of the network.")
 @json_option
 def identify_sheets(  # noqa: PLR0913  # a command has as many arguments as options
@@ -62,6 +64,7 @@ def identify_sheets(  # noqa: PLR0913  # a command has as many arguments as opti
     coverage: float,
     rules: tuple[str, ...],
     checklist: Path | None,
+    force: bool,
     threads: int,
     as_json: bool,
 ) -> None:
@@ -75,6 +78,9 @@ def identify_sheets(  # noqa: PLR0913  # a command has as many arguments as opti
     from naflora_etl.learning.cabinet.inference import Classifier
     from naflora_etl.learning.cabinet.masks import on_checklist, only
 
+    if out and out.exists() and not (force and out.is_file()):
+        mend = "name another, or write over it with --force" if out.is_file() else "name a file, a .csv"
+        raise Fault(f"{out} is there already; {mend}.")
     exported = read_exported(model)
     among = only(exported.labels, rules) if rules else None
     if checklist:

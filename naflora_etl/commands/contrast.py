@@ -63,7 +63,7 @@ def zeroshot(  # noqa: PLR0913  # a command has as many arguments as options
     Tells top-1 and top-5 on the test part of RELEASE, or on a benchmark's table.
     """
     from naflora_etl.learning.contrast.recipe import ContrastRecipe, TowerOptions
-    from naflora_etl.learning.contrast.towers import make_towers
+    from naflora_etl.learning.contrast.towers import known_towers, make_towers
     from naflora_etl.learning.contrast.tune import open_towers
     from naflora_etl.learning.contrast.zeroshot import zeroshot_release, zeroshot_table
 
@@ -72,6 +72,8 @@ def zeroshot(  # noqa: PLR0913  # a command has as many arguments as options
     if Path(model).is_dir():
         recipe, towers = open_towers(Path(model))
     else:
+        if Path(model).name != model and model not in known_towers():
+            raise Fault(f"{model}: no such run; `naflora clip` makes one, or give a model of open_clip by its name.")
         recipe = ContrastRecipe(name="zeroshot")
         towers = make_towers(TowerOptions(arch=model, weights=weights))
     with watching(quiet=as_json) as progress:

@@ -33,8 +33,11 @@ def read_names(path: Path) -> dict[str, dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        raise Fault(f"--names {path}: no such file; give a CSV with taxon_name and common_name.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Fault(f"--names {path} cannot be read as a CSV file ({error}).") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Fault(f"--names {path} cannot be read as a CSV file ({reason}).") from None
     key = next((name for name in ("taxon_name", "scientificName") if rows and name in rows[0]), None)
     if key is None:
         raise Fault(f"--names {path} has no column taxon_name (or scientificName), by which rows would be found.")

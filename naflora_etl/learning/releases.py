@@ -140,7 +140,7 @@ def check_same_species(ours: tuple[str, ...], theirs: tuple[str, ...], here: str
         if one != other
     )
     raise Fault(
-        f"{here} tells {len(ours)} classes apart, {there} has {len(theirs)}; they differ first at class {number}: "
+        f"{len(ours)} classes stand in {here}, {there} has {len(theirs)}; they differ first at class {number}: "
         f"{one} there, {other} here. Evaluate on a release of the classes it was trained on."
     )
 

@@ -63,16 +63,19 @@ class ExportResult:
 
 
 def export_run(
-    run: Path, out: Path, *, calibrate: Path | None = None, progress: Progress | None = None
+    run: Path, out: Path, *, calibrate: Path | None = None, force: bool = False, progress: Progress | None = None
 ) -> ExportResult:
     """Write the last checkpoint of `run` as a model folder, `out`, and calibrate it on the test part of a release.
 
-    Raises Fault for a run or a release that cannot be used, for other classes, and for a folder that is not empty and
-    holds no exported model. model.json is written last, so a folder without it is no model.
+    Raises Fault for a run or a release that cannot be used, for other classes, for a folder that holds a model already
+    (unless `force` is to write over it), and for one of something else. model.json is written last, so a folder
+    without it is no model.
     """
     folder = Run.open(Path(run))
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "labels.csv").is_file()):
         raise Fault(f"{out} is not empty and holds no exported model; give a new or an empty folder.")
+    if (out / "model.json").is_file() and not force:
+        raise Fault(f"{out} holds an exported model already; name a new folder, or write over it with --force.")
     if importlib.util.find_spec("onnxscript") is None:
         raise Fault("export needs onnxscript; install the extra: pip install 'naflora-etl[export]'.")
     part = _held_out(folder, calibrate) if calibrate else None

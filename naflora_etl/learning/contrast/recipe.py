@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from naflora_etl.engine.resources import resource_folder
 from naflora_etl.learning.recipe import DataOptions
@@ -32,7 +32,7 @@ class TowerOptions(Section):
     weights: str = "none"
     """Of both towers: none (random), a tag that open_clip downloads (openai), or a file."""
     image_weights: str = "none"
-    """Of the image tower alone: none, or a file; LiT's tower was trained before."""
+    """Of the image tower alone: none, a file, or random where a locked tower is to be so; LiT's was trained before."""
     lock_image: bool = False
     """LiT: the image tower stays as it is, and its features are computed once."""
     cache: bool = True
@@ -99,15 +99,35 @@ class ContrastRecipe(Section):
     optimiser: AdamOptions = AdamOptions()
     loop: StepOptions = StepOptions()
 
+    @model_validator(mode="after")
+    def _is_worth_locking(self) -> ContrastRecipe:
+        tower = self.tower
+        if tower.lock_image and (tower.weights, tower.image_weights) == ("none", "none"):
+            raise ValueError(
+                "tower.lock_image keeps the image tower as it is, and without weights it is random: name a file as "
+                "tower.image_weights or tower.weights (or say tower.image_weights = random)"
+            )
+        return self
+
 
 def read_contrast_recipe(path_or_name: str | Path, overrides: list[str] | None = None) -> ContrastRecipe:
     """Read a recipe by path, or by its name in recipes/learn/contrast; `overrides` are `section.key=value`.
 
+    A file named in the recipe is seen from the recipe's folder, one named in an override from where you are.
     Raises RecipeError for what cannot be used, with the nearest known knob.
     """
     folder = resource_folder("recipes") / "learn" / "contrast"
     path = find_recipe(path_or_name, folder, kind="a recipe for clip")
     values = read_toml(path, example="naflora clip RELEASE --recipe clip-tiny")
+    _resolve_files(values, path.parent)
     for given in overrides or []:
         override(values, given)
     return check_recipe(ContrastRecipe, values, where=str(path_or_name))
+
+
+def _resolve_files(values: dict[str, Any], folder: Path) -> None:
+    for section, knob in (("tower", "weights"), ("tower", "image_weights"), ("words", "names")):
+        place = values.get(section)
+        # a word such as openai is a tag, unless a file of that name lies there
+        if isinstance(place, dict) and isinstance(place.get(knob), str) and (folder / place[knob]).is_file():
+            place[knob] = str((folder / place[knob]).resolve())

@@ -102,6 +102,12 @@ def cut_behind(clip: Any, tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str,
     return tokens[:, :length], shorter | {f"{name}attn_mask": mask[:length, :length]}
 
 
+def known_towers() -> list[str]:
+    """Return the names of all towers that open_clip builds, and of our own."""
+    names: list[str] = import_open_clip().list_models()
+    return names
+
+
 def make_towers(options: TowerOptions) -> Towers:
     """Return the towers, random weights drawn from torch's seed; a locked image tower asks for no gradient.
 
@@ -122,7 +128,7 @@ def make_towers(options: TowerOptions) -> Towers:
         logging.getLogger().removeFilter(_says_random)
     if tag is None and options.weights != "none":
         load_part(clip, Path(options.weights), "tower.weights")
-    if options.image_weights != "none":
+    if options.image_weights not in ("none", "random"):
         load_part(clip.visual, Path(options.image_weights), "tower.image_weights")
     if options.lock_image:
         clip.lock_image_tower()

@@ -185,8 +185,11 @@ def _read_table(path: Path, class_column: str) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = [{key: value or "" for key, value in row.items() if key} for row in csv.DictReader(stream)]
+    except FileNotFoundError:
+        raise Fault(f"{path}: no such benchmark; give a CSV with a path an image and {class_column}.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Fault(f"{path} cannot be read as a CSV file ({error}).") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Fault(f"{path} cannot be read as a CSV file ({reason}).") from None
     if not rows:
         raise Fault(f"{path} holds no rows.")
     missing = [column for column in class_column.split(",") if column not in rows[0]]

@@ -33,6 +33,22 @@ def test_the_onnx_file_tells_what_torch_tells(run: Path, model: Path, release: P
     np.testing.assert_allclose(classifier.raw(sheets[:1]), wanted[:1], atol=1e-5)
 
 
+def test_a_model_is_not_written_over_unasked(run: Path, model: Path):
+    before = (model / "model.json").read_bytes()
+    with pytest.raises(
+        Fault, match=r"holds an exported model already; name a new folder, or write over it with --force"
+    ):
+        export_run(run, model)
+    assert (model / "model.json").read_bytes() == before
+
+
+def test_a_model_is_written_over_by_force(run: Path, tmp_path: Path):
+    export_run(run, tmp_path / "model")
+    (tmp_path / "model" / "labels.csv").write_text("spoilt")
+    assert len(export_run(run, tmp_path / "model", force=True).exported.labels) == 6
+    assert "Carex" in (tmp_path / "model" / "labels.csv").read_text()
+
+
 def test_the_weights_are_the_runs(run: Path, model: Path):
     wanted = Run.open(run).load_model().state_dict()
     found = load_file(model / "model.safetensors")
@@ -80,7 +96,7 @@ def test_what_cannot_be_exported_is_refused_and_nothing_written(
 ):
     before = {path.name: path.read_bytes() for path in model.iterdir()}
     with pytest.raises(Fault, match="has 5; they differ first at class 5"):
-        export_run(run, model, calibrate=make_release(classes=5))
+        export_run(run, model, calibrate=make_release(classes=5), force=True)
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
     with pytest.raises(Fault, match=r"holds no run; `naflora train` makes one\.$"):
         export_run(tmp_path, tmp_path / "out")

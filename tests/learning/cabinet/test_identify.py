@@ -187,6 +187,19 @@ def test_what_is_no_sheet_is_a_sentence(model: Path, sheets: Path, tmp_path: Pat
         find_files(tmp_path)
 
 
+def test_an_earlier_table_is_not_written_over_unasked(model: Path, sheets: Path, tmp_path: Path):
+    table = tmp_path / "found.csv"
+    table.write_text("somebody's remarks")
+    words = ("identify", sheets, "--model", model, "--out", table)
+    code, told = call(*words)
+    assert (code, table.read_text()) == (1, "somebody's remarks")
+    assert told == f"Error: {table} is there already; name another, or write over it with --force.\n"
+    assert call(*words, "--force")[0] == 0
+    assert table.read_text().startswith("associatedMedia,")
+    code, told = call("identify", sheets, "--model", model, "--out", tmp_path, "--force")
+    assert (code, told) == (1, f"Error: {tmp_path} is there already; name a file, a .csv.\n")
+
+
 def test_a_camera_that_lay_on_its_side_changes_nothing(model: Path, sheets: Path, tmp_path: Path):
     with Image.open(sheets / "sheet-1.jpg") as sheet:
         upright = sheet.convert("RGB")

@@ -29,6 +29,7 @@ from naflora_etl.learning.contrast.towers import Towers, cut_behind, import_open
 from naflora_etl.learning.contrast.tune import tune
 from naflora_etl.recipe import RecipeError
 
+LOCKED = ["tower.lock_image=true", "tower.image_weights=random"]
 STRAIGHT = [
     "data.flip=false",
     "data.crop_area=1",
@@ -50,7 +51,7 @@ def weights_of(run: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def locked(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("lit") / "run"
-    tune(release, recipe=recipe_with("tower.lock_image=true", "loop.epochs=1"), out=out)
+    tune(release, recipe=recipe_with(*LOCKED, "loop.epochs=1"), out=out)
     return out
 
 
@@ -99,7 +100,7 @@ def test_without_a_lock_both_towers_move(release: Path, tmp_path: Path):
 
 def test_kept_features_change_nothing(locked: Path, release: Path, tmp_path: Path):
     """Where sheets are seen straight, a locked tower and its kept features give the same training."""
-    recipe = recipe_with("tower.lock_image=true", "loop.epochs=1", "tower.cache=false")
+    recipe = recipe_with(*LOCKED, "loop.epochs=1", "tower.cache=false")
     tune(release, recipe=recipe, out=tmp_path / "run")
     kept, anew = weights_of(locked), weights_of(tmp_path / "run")
     for name, tensor in kept.items():
@@ -109,7 +110,9 @@ def test_kept_features_change_nothing(locked: Path, release: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("lock", ["true", pytest.param("false", marks=pytest.mark.slow)])
 def test_a_resumed_tuning_ends_with_the_bits_of_an_undisturbed_one(release: Path, tmp_path: Path, lock: str):
-    recipe = read_contrast_recipe("clip-tiny", ["loop.batch=12", "loop.epochs=1", f"tower.lock_image={lock}"])
+    recipe = read_contrast_recipe(
+        "clip-tiny", ["loop.batch=12", "loop.epochs=1", f"tower.lock_image={lock}", LOCKED[1]]
+    )
     tune(release, recipe=recipe, out=tmp_path / "straight")
     tune(release, recipe=recipe, out=tmp_path / "broken", stop_after_steps=1)
     tuned = tune(release, recipe=recipe, out=tmp_path / "broken", resume=True)
@@ -151,7 +154,14 @@ def test_without_test_images_or_wish_nothing_is_scored(make_release: Callable[..
 def test_two_processes_are_one(lock: str, release: Path, tmp_path: Path, run_two: Callable[..., None]):
     """Each tells its pairs apart from those of the other too: loss, weights, features and scores are those of one."""
     # a large epsilon, for AdamW's steps are else of one size even where a gradient is nothing but rounding
-    given = [*STRAIGHT, f"tower.lock_image={lock}", "loop.epochs=2", "words.per=sample", "optimiser.eps=0.01"]
+    given = [
+        *STRAIGHT,
+        f"tower.lock_image={lock}",
+        LOCKED[1],
+        "loop.epochs=2",
+        "words.per=sample",
+        "optimiser.eps=0.01",
+    ]
     tune(release, recipe=read_contrast_recipe("clip-tiny", given), out=tmp_path / "one")
     words = [word for knob in given for word in ("--set", knob)]
     run_two("clip", release, "--recipe", "clip-tiny", "--out", tmp_path / "two", *words)
@@ -174,7 +184,7 @@ def test_two_processes_are_one(lock: str, release: Path, tmp_path: Path, run_two
 def test_a_killed_tuning_goes_on_to_the_same_bits(
     lock: str, release: Path, tmp_path: Path, kill_at_checkpoints: Callable[..., None]
 ):
-    given = ["loop.batch=12", "loop.epochs=20", "loop.checkpoint_steps=2", f"tower.lock_image={lock}"]
+    given = ["loop.batch=12", "loop.epochs=20", "loop.checkpoint_steps=2", f"tower.lock_image={lock}", LOCKED[1]]
     recipe = read_contrast_recipe("clip-tiny", given)
     tune(release, recipe=recipe, out=tmp_path / "straight")
     program = (
@@ -313,11 +323,11 @@ def test_weights_of_another_model_are_refused(locked: Path, release: Path, tmp_p
 
 
 def test_a_run_is_not_written_over(locked: Path, release: Path, make_release: Callable[..., Path], tmp_path: Path):
-    recipe = recipe_with("tower.lock_image=true", "loop.epochs=1")
+    recipe = recipe_with(*LOCKED, "loop.epochs=1")
     with pytest.raises(Fault, match="holds a run already; go on with --resume, or give another folder"):
         tune(release, recipe=recipe, out=locked)
     with pytest.raises(Fault, match=r"was begun with optimiser\.lr = 0\.001, and the recipe now says 0\.1;"):
-        changed = recipe_with("tower.lock_image=true", "loop.epochs=1", "optimiser.lr=0.1")
+        changed = recipe_with(*LOCKED, "loop.epochs=1", "optimiser.lr=0.1")
         tune(release, recipe=changed, out=locked, resume=True)
     with pytest.raises(Fault, match=r"was begun on another release than .*; train into a new folder"):
         tune(make_release(classes=5), recipe=recipe, out=locked, resume=True)
@@ -325,11 +335,26 @@ def test_a_run_is_not_written_over(locked: Path, release: Path, make_release: Ca
 
 @pytest.mark.parametrize("name", ["clip-tiny", "lit-inat", "biotrove-o"])
 def test_recipes_open_with_three_lines_and_can_be_read(name: str):
-    recipe = read_contrast_recipe(name)
+    recipe = read_contrast_recipe(name, ["tower.image_weights=tower.pt"] if name == "lit-inat" else [])
     assert recipe.name == name
     text = (Path(__file__).parents[3] / "recipes" / "learn" / "contrast" / f"{name}.toml").read_text().splitlines()
     assert text[0].startswith("# Source: ")
     assert all(line.startswith("# ") for line in text[:3])
+
+
+def test_lit_without_its_tower_is_refused_before_any_work(release: Path, tmp_path: Path):
+    words = ["clip", str(release), "--recipe", "lit-inat", "--out", str(tmp_path / "run")]
+    called = CliRunner().invoke(main, words)
+    assert called.exit_code == 1
+    assert "without weights it is random: name a file as tower.image_weights or tower.weights" in called.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_files_of_a_recipe_are_seen_from_its_folder(tmp_path: Path):
+    (tmp_path / "mine.toml").write_text('name = "mine"\n[tower]\nweights = "openai"\n[words]\nnames = "common.csv"\n')
+    (tmp_path / "common.csv").write_text("taxon_name,common_name\n")
+    recipe = read_contrast_recipe(tmp_path / "mine.toml")
+    assert (recipe.tower.weights, recipe.words.names) == ("openai", str(tmp_path / "common.csv"))
 
 
 def test_an_unknown_knob_is_refused_with_the_nearest():

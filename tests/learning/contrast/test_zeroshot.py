@@ -123,3 +123,25 @@ def test_what_is_refused(release: Path, tmp_path: Path, benchmark: Path):
     assert "give a release, or a table with --benchmark." in call("tiny", release, "--benchmark", benchmark)
     assert "holds no run of `naflora clip` with a checkpoint." in call(tmp_path, release)
     assert "open_clip has no such model; the nearest known one is" in call("tinny", release)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param(
+            ["tiny", "--benchmark", "nowhere.csv"],
+            "nowhere.csv: no such benchmark; give a CSV with a path an image and scientificName.",
+            id="no file",
+        ),
+        pytest.param(["tiny", "--benchmark", "."], ". cannot be read as a CSV file (Is a directory).", id="a folder"),
+        pytest.param(
+            ["runs/words", "--benchmark", "x.csv"],
+            "runs/words: no such run; `naflora clip` makes one, or give a model of open_clip by its name.",
+            id="no run",
+        ),
+    ],
+)
+def test_what_is_not_there_is_told(words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    called = CliRunner().invoke(main, ["zeroshot", *words])
+    assert (called.exit_code, called.output) == (1, f"Error: {sentence}\n")
