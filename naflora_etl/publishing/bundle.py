@@ -15,7 +15,7 @@ from typing import IO
 from naflora_etl.engine.faults import Fault
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums, render_sums, sum_stream
-from naflora_etl.publishing.parcel import PART
+from naflora_etl.publishing.parcel import PART, refuse_inside
 from naflora_etl.publishing.tar import padded, plain_member
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
@@ -47,9 +47,11 @@ def write_tarballs(
 
     The parts are plain slices: `cat <name>.tar.part-* | tar x` unpacks them. The same folder gives the same bytes.
     What is there already with the same bytes stays; what differs is not overwritten unless told. Returns the files
-    written, SHA256SUMS last. Raises Fault for a folder that is no release, and when `out` cannot hold the tarball.
+    written, SHA256SUMS last. Raises Fault for a folder that is no release, and when `out` cannot hold the tarball, or
+    lies in the release.
     """
     files = _list_files(release_folder)
+    refuse_inside(out, release_folder, or_same=True)
     if not NAME.fullmatch(name):
         raise Fault(f'"{name}" cannot be the name of a tarball; use letters, digits, dot, plus, minus and underscore.')
     total = _tar_bytes(files, release_folder)

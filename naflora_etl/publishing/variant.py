@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.tables import parquet_bytes
+from naflora_etl.publishing.bundle import FULL
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import render_sums, sum_stream
 from naflora_etl.publishing.layouts import LayoutName, make_layout
@@ -65,6 +66,10 @@ def write_variant(
         if out.exists():
             out.rmdir()
         beside.rename(out)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise Fault(f"{out}: the disk is full; make room, or choose another --out. Nothing is left there.") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return facts

@@ -85,5 +85,5 @@ def test_a_full_disk_while_shards_are_laid_anew_is_told_and_nothing_is_left(
 ) -> None:
     monkeypatch.setattr(SampleTar, "_add_file", fill)
     told = CliRunner().invoke(main, ["shard", str(release), "--out", str(tmp_path / "out")])
-    assert told.exit_code == 1 and "the disk is full; make room" in told.output
+    assert told.exit_code == 1 and f"Error: {tmp_path / 'out'}: the disk is full; make room" in told.output
     assert list(tmp_path.iterdir()) == []

@@ -109,6 +109,15 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize("place", [".", "dist", "dist/deep"])
+def test_a_tarball_is_not_written_into_the_release_that_it_packs(copy_release: CopyRelease, place: str) -> None:
+    folder = copy_release()
+    before = listing(folder)
+    with pytest.raises(Fault, match="and a release holds its own files only; name a place outside of it"):
+        write_tarballs(folder, folder / place, name="s")
+    assert listing(folder) == before
+
+
 def test_bad_places_and_names_are_told(release: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(Fault, match="cannot be used"):
