@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -233,3 +234,19 @@ def test_a_bucket_that_is_not_there_and_a_server_that_is_down_are_told(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(Fault, match=r"cannot be reached or written .*what was sent stays"):
         publish_release(release, open_target(s3))
+
+
+# other places
+
+
+def test_the_hub_s_commands_in_the_docs_are_those_of_its_tool() -> None:
+    pytest.importorskip("huggingface_hub")
+    text = (Path(__file__).parents[2] / "docs" / "publish.md").read_text(encoding="utf-8")
+    commands = [line.partition("   ")[0].split() for line in text.splitlines() if line.startswith("hf ")]
+    assert len(commands) == 3
+    for words in commands:
+        named = list(itertools.takewhile(str.isalpha, words[1:]))
+        asked = [Path(sys.executable).with_name("hf"), *named, "--help"]
+        told = subprocess.run(asked, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, check=True)
+        for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+            assert option in told.stdout, f"{' '.join(words)}: {option}"
