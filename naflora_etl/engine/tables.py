@@ -70,33 +70,52 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 def read_parquet(source: str | Path | IO[bytes], columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file from a local path or an open binary stream."""
+    opened = _native(source)
     if columns is None:  # a table of many small parts is read in a fifth of the time without a data set around each
-        with pq.ParquetFile(source) as file:
+        with pq.ParquetFile(opened) as file:
             return file.read(use_threads=file.metadata.num_rows > FEW_ROWS)
-    return pq.read_table(source if hasattr(source, "read") else str(source), columns=columns, partitioning=None)
+    return pq.read_table(opened, columns=columns, partitioning=None)
+
+
+def _native(source: str | Path | IO[bytes]) -> Any:
+    """Return a file on this machine as Arrow opens it itself, and bytes in memory as a copy of its own.
+
+    Arrow reads with threads of its own. One that lets go of a Python stream while the interpreter ends aborts the
+    process: "terminate called without an active exception", exit 134.
+    """
+    if isinstance(source, str | Path):
+        return str(source)
+    if isinstance(source, io.BytesIO):
+        memory = pa.BufferOutputStream()
+        memory.write(source.getbuffer())
+        return pa.BufferReader(memory.getvalue())
+    file = getattr(source, "f", source)  # a workspace's, around the file itself
+    if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO) and isinstance(file.name, str):
+        return pa.OSFile(file.name)
+    return source
 
 
 def read_columns(source: IO[bytes], columns: Sequence[str]) -> pa.Table:
     """Read those of `columns` that a Parquet file has; no more than these is ever in memory."""
-    there = set(pq.read_schema(source).names)
+    there = set(pq.read_schema(_native(source)).names)
     source.seek(0)
     return read_parquet(source, [name for name in columns if name in there])
 
 
 def read_schema(source: IO[bytes]) -> pa.Schema:
     """Return the columns of a Parquet file and their types, of which its end alone is read."""
-    return pq.read_schema(source)
+    return pq.read_schema(_native(source))
 
 
 def read_metadata(source: IO[bytes]) -> dict[bytes, bytes]:
     """Return what stands beside the rows of a Parquet file, of which its end alone is read."""
-    return dict(pq.read_schema(source).metadata or {})
+    return dict(pq.read_schema(_native(source)).metadata or {})
 
 
 def read_row_groups(source: str | Path | IO[bytes], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yield the rows of a Parquet file in the pieces that it was written in, one in memory at a time."""
     named = None if columns is None else list(columns)
-    with pq.ParquetFile(source) as file:
+    with pq.ParquetFile(_native(source)) as file:
         for number in range(file.num_row_groups):
             yield file.read_row_group(number, named)
         if not file.num_row_groups:

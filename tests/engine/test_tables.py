@@ -7,8 +7,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from naflora_etl.engine.spool import Spool
@@ -16,9 +19,12 @@ from naflora_etl.engine.tables import (
     GROUP_ROWS,
     cut_windows,
     hearing_interrupts,
+    parquet_bytes,
     query_tables,
+    read_columns,
     read_parquet,
     read_row_groups,
+    read_schema,
     write_parquet,
     write_pieces,
 )
@@ -79,3 +85,27 @@ def test_a_table_without_rows_is_written_with_its_columns() -> None:
 def test_of_a_large_file_the_named_columns_come_a_group_at_a_time() -> None:
     groups = list(read_row_groups(io.BytesIO(written(LARGE)), ["class"]))
     assert [(group.num_rows, group.column_names) for group in groups] == [(GROUP_ROWS, ["class"]), (5, ["class"])]
+
+
+@pytest.mark.parametrize("kept", ["a file", "a file of a workspace", "bytes in memory"])
+def test_no_thread_of_arrow_holds_a_python_stream(kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that lets go of it while the interpreter ends aborts the process."""
+    given: list[Any] = []
+    for name in ("read_table", "ParquetFile", "read_schema"):
+        asked = getattr(pq, name)
+        monkeypatch.setattr(
+            pq, name, lambda source, *a, asked=asked, **k: given.append(source) or asked(source, *a, **k)
+        )
+    place = tmp_path / "rows.parquet"
+    place.write_bytes(parquet_bytes(GIVEN))
+    streams: dict[str, Callable[[], IO[bytes]]] = {
+        "a file": lambda: place.open("rb"),
+        "a file of a workspace": lambda: Workspace(str(tmp_path)).open("rows.parquet"),
+        "bytes in memory": lambda: io.BytesIO(place.read_bytes()),
+    }
+    with streams[kept]() as stream:
+        assert read_parquet(stream) == GIVEN and read_columns(stream, ["x", "y"]) == GIVEN
+        assert [*read_row_groups(stream)] == [GIVEN] and read_schema(stream) == GIVEN.schema
+    assert given and all(
+        isinstance(source, pa.NativeFile) and not isinstance(source, pa.PythonFile) for source in given
+    )
