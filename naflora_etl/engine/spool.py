@@ -17,10 +17,10 @@ from naflora_etl.engine.buckets import Buckets
 from naflora_etl.engine.tables import hearing_interrupts
 from naflora_etl.engine.workspace import Workspace, telling
 
-MEMORY = "1200MB"
+MEMORY = "1000MB"
 """What DuckDB may hold; Python and Arrow need about as much again."""
 THREADS = 2
-ROOM_BYTES = 900_000_000
+ROOM_BYTES = 700_000_000
 """What all shelves together hold in memory."""
 
 

@@ -13,7 +13,7 @@ from naflora_etl.engine.ahead import work_ahead
 from naflora_etl.engine.spool import Spool
 from naflora_etl.sources import pictures, specimens
 from naflora_etl.sources.duplicates import SHARED, Repeats, by_bucket, judge_images
-from naflora_etl.sources.encoded import as_kind, decode, flat, stack
+from naflora_etl.sources.encoded import decode, flat, stack
 from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects, is_among
 from naflora_etl.sources.joining import RowJoiner
 from naflora_etl.sources.parting import Batches, place_rows
@@ -109,9 +109,8 @@ class Assembly:
             joined.add(part.rows)
             shared.append(part.shared)
             identities.append(part.identities)
-        images = pa.concat_tables(shared)
-        changes = by_bucket(judge_images(self._spool.query, images, self._license_issue), self._parts)
-        names = by_bucket(self._compare(pa.concat_tables(identities)), self._parts)
+        names = by_bucket(self._compare(_gathered(identities)), self._parts)
+        changes = by_bucket(judge_images(self._spool.query, _gathered(shared), self._license_issue), self._parts)
 
         def make(given: tuple[int, pa.Table, pa.Table]) -> pa.Table:
             number, changed, named = given
@@ -154,6 +153,13 @@ class Assembly:
         return find_identities(lambda sql: self._spool.query(sql, identities=identities))
 
 
+def _gathered(tables: list[pa.Table]) -> pa.Table:
+    """Return the rows of tables, which are let go."""
+    table = pa.concat_tables(tables).unify_dictionaries()
+    tables.clear()
+    return table
+
+
 def _select(rows: pa.Table, part: int, is_wanted: np.ndarray, schema: pa.Schema) -> pa.Table:
     """Return some rows as they are compared; in place of what is left of an occurrenceID, it is whole."""
     position = np.flatnonzero(is_wanted)
@@ -162,8 +168,8 @@ def _select(rows: pa.Table, part: int, is_wanted: np.ndarray, schema: pa.Schema)
     for field in schema:
         if field.name not in columns:
             given = rows["occurrenceID" if field.name == "alias" else field.name]
-            columns[field.name] = as_kind(flat(given).take(at), field.type)
-    return pa.table(columns, schema=schema)
+            columns[field.name] = flat(given).take(at)  # what is encoded stays so, as there may be millions
+    return pa.table({name: columns[name] for name in schema.names})
 
 
 _NOTHING = Staged(specimens.STAGED.empty_table(), pictures.STAGED.empty_table())

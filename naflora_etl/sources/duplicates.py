@@ -46,6 +46,7 @@ with known as (
     from known group by image_key having count(*) > 1
 ), licensed as (
     select k.* exclude (license, license_verbatim, copy_urls, issue, license_issue, strictness), taxa,
+        k.copy_urls as own_copies, coalesce(k.issue, k.license_issue) as own_issue,
         case when k.license is not null and licenses > 1 then strictest else k.license end as license,
         case when k.license is not null and licenses > 1 then strictest_verbatim else k.license_verbatim end
             as license_verbatim,
@@ -60,11 +61,14 @@ with known as (
         first(record_key) over (partition by image_key order by issue is not null, preference, record_key) as kept
     from licensed
 )
-select bucket, position, license, license_verbatim, copy_urls, flag,
-    case when issue is not null then issue when taxa > 1 then 'IMAGE_OF_SEVERAL_TAXA'
-        when place > 1 then 'DUPLICATE_RECORD' end as issue,
-    case when issue is null and taxa < 2 and place > 1 then kept end as duplicate_of
-from ranked
+select * exclude (own_issue, own_copies) from (
+    select bucket, position, license, license_verbatim, copy_urls, flag,
+        case when issue is not null then issue when taxa > 1 then 'IMAGE_OF_SEVERAL_TAXA'
+            when place > 1 then 'DUPLICATE_RECORD' end as issue,
+        case when issue is null and taxa < 2 and place > 1 then kept end as duplicate_of, own_issue, own_copies
+    from ranked)
+where flag is not null or issue is distinct from own_issue or copy_urls is distinct from own_copies
+order by bucket, position
 """
 
 
@@ -90,7 +94,8 @@ def judge_images(
 
     All rows of an image get the strictest licence, with its text, that any of them tells, and every copy that any
     knows. Where rows, set aside or not, lead to different taxa, the clean ones are IMAGE_OF_SEVERAL_TAXA; else all
-    clean ones but the preferred are DUPLICATE_RECORD.
+    clean ones but the preferred are DUPLICATE_RECORD. Rows in which nothing changes are left out; the others come in
+    the order of bucket and position.
     """
     shared = shared.set_column(SHARED.names.index("image_key"), "image_key", encode(shared["image_key"]).indices)
     names = pc.unique(shared["license"]).to_pylist()
@@ -105,8 +110,7 @@ def judge_images(
 
 
 def by_bucket(changes: pa.Table, buckets: int) -> Iterator[pa.Table]:
-    """Yield the changes of each bucket."""
-    order = changes.sort_by([("bucket", "ascending"), ("position", "ascending")])
-    ends = np.searchsorted(order["bucket"].to_numpy(), np.arange(buckets + 1))
+    """Yield the changes of each bucket; they come in the order of bucket and position."""
+    ends = np.searchsorted(changes["bucket"].to_numpy(), np.arange(buckets + 1))
     for start, end in pairwise(ends):
-        yield order.slice(start, end - start)
+        yield changes.slice(start, end - start)

@@ -92,6 +92,7 @@ from (
     from named n left join unions u using (specimen_key)
     where is_renamed or u.anchor_key is not null
 ) n full join flagged f on f.bucket = n.bucket and f.position = n.position
+order by bucket, position
 """
 
 

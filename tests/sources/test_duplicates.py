@@ -33,7 +33,8 @@ def judge(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return query_tables(sql, **tables)
 
     changes = {change["position"]: change for change in judge_images(query, shared, lambda name: None).to_pylist()}
-    return [row | changes.get(at, {}) for at, row in enumerate(rows)]
+    unchanged = {"duplicate_of": None, "flag": None}
+    return [unchanged | row | changes.get(at, {}) for at, row in enumerate(rows)]
 
 
 CASES = {
