@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -157,15 +157,26 @@ def query_tables(
 ) -> pa.Table:
     """Run one DuckDB query over Arrow tables that it names; no file, no shared connection.
 
-    With a `memory_limit`, such as "1GB", a query that needs more to join or sort spills to a scratch folder.
+    With a `memory_limit`, such as "1GB", a query that needs more to join or sort spills to a scratch folder. Not all
+    that DuckDB holds can be spilled, and how much that is differs with how its threads meet: a query that finds no
+    room is asked once more, of one thread and with twice the limit.
     """
-    with hearing_interrupts(), tempfile.TemporaryDirectory() as scratch, duckdb.connect(":memory:") as connection:
-        if memory_limit is not None:
-            connection.execute(f"set memory_limit = '{memory_limit}'")
-            connection.execute("set temp_directory = $1", [scratch])
-        for name, table in tables.items():
-            connection.register(name, table)
-        return connection.sql(sql, params=list(parameters)).to_arrow_table()
+    try:
+        return _query(sql, parameters, tables, {"memory_limit": memory_limit} if memory_limit else {})
+    except duckdb.OutOfMemoryException:
+        if memory_limit is None:
+            raise
+        number, unit = re.findall(r"\d+|\D+", memory_limit)
+        return _query(sql, parameters, tables, {"memory_limit": f"{2 * int(number)}{unit}", "threads": 1})
+
+
+def _query(sql: str, parameters: Sequence[Any], tables: Mapping[str, pa.Table], settings: dict[str, Any]) -> pa.Table:
+    with hearing_interrupts(), tempfile.TemporaryDirectory() as scratch:
+        config = settings | ({"temp_directory": scratch} if settings else {})
+        with duckdb.connect(":memory:", config=config) as connection:
+            for name, table in tables.items():
+                connection.register(name, table)
+            return connection.sql(sql, params=list(parameters)).to_arrow_table()
 
 
 def hash_rows(table: pa.Table) -> np.ndarray:

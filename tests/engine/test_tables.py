@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -109,3 +110,11 @@ def test_no_thread_of_arrow_holds_a_python_stream(kept: str, tmp_path: Path, mon
     assert given and all(
         isinstance(source, pa.NativeFile) and not isinstance(source, pa.PythonFile) for source in given
     )
+
+
+def test_a_query_that_cannot_spill_what_it_holds_is_given_twice_the_room() -> None:
+    wide = pa.table({"x": [f"{n:020}" for n in range(300_000)]})
+    sql = "select len(list(x order by x)) as length from wide"  # a list that is being made is not spilled: 70 MB
+    assert query_tables(sql, memory_limit="50MB", wide=wide)["length"].to_pylist() == [300_000]
+    with pytest.raises(duckdb.OutOfMemoryException):
+        query_tables(sql, memory_limit="10MB", wide=wide)
