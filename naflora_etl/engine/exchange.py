@@ -56,16 +56,24 @@ class Request:
     opt_outs: bool = False
     only_start: bool = False
     """Whether a body beyond `max_bytes` is cut there rather than refused."""
+    is_first: bool = False
+    """Whether nothing else is asked of the host before it was answered: then its failures are the whole host's."""
+
+    @property
+    def what(self) -> str | None:
+        """What its failure is told of: an address, or (None) the host."""
+        return None if self.is_first else str(self.url)
 
     def redirected(self, target: URL, status: int) -> Request:
         """Return the request that a redirect leads to; what was said to one origin is not told to another one."""
         is_home = target.origin() == self.url.origin()
         headers = self.headers if is_home else {}
+        is_first = self.is_first and is_home
         if self.method == "HEAD" or status in (307, 308):
             if self.json is not None and not is_home:
                 raise Stop("HTTP_ERROR", f"{host_of(self.url)} would pass the question on to {target.host}", status)
-            return replace(self, url=target, headers=headers)
-        return replace(self, url=target, headers=headers, method="GET", json=None)
+            return replace(self, url=target, headers=headers, is_first=is_first)
+        return replace(self, url=target, headers=headers, is_first=is_first, method="GET", json=None)
 
     def says(self, *names: str) -> bool:
         """Return whether the caller sends one of these headers."""
@@ -156,11 +164,14 @@ class Exchange:
                         return Reply(status, headers, b"")
                     body = await read_body(response, request.max_bytes, only_start=request.only_start)
                     size = len(body)
+                    turn.well()
                 return _settled(Reply(status, headers, body), request, errand)
             except Cut as cut:
                 size = len(cut.body)
                 assert status is not None  # a body is cut after its head
                 _keep_start(Reply(status, headers, cut.body), request, errand)
+                if request.is_first:
+                    turn.failed()
                 raise TryAgain(f"cut after {size} bytes: {cut}", host=host) from None
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 trouble = _trouble(error, request, turn)
@@ -195,9 +206,10 @@ def _heed(request: Request, status: int, headers: Mapping[str, str], turn: Turn)
     if may_pass(status):
         wish = retry_after(headers)
         if wish is None or status >= 500:
-            turn.failed(str(request.url))
+            turn.failed(request.what)
         raise TryAgain(f"HTTP {status}", status, after_s=wish, host=host)
-    turn.well()
+    if not request.is_first or status >= 300:
+        turn.well()
     if request.opt_outs and opts_out(headers):
         raise Stop("ROBOTS_DISALLOWED", "the answer's headers opt out of machine use", status)
 
@@ -246,10 +258,13 @@ def _trouble(error: Exception, request: Request, turn: Turn) -> Exception:
     if isinstance(error, aiohttp.InvalidURL):
         return Stop("URL_UNUSABLE", told)
     if isinstance(error, aiohttp.ClientResponseError):  # a head that is no HTTP
-        turn.well()
+        if request.is_first:
+            turn.failed()
+        else:
+            turn.well()
         return TryAgain(f"the answer is no HTTP: {error.message}", host=host, issue="HTTP_ERROR")
     is_host_down = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-    turn.failed(None if is_host_down else str(request.url))
+    turn.failed(None if is_host_down else request.what)
     return TryAgain(told, host=host)
 
 

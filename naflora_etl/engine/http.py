@@ -110,10 +110,15 @@ class HttpClient:
         settings = self.settings
         return policy_for(host, settings.default, settings.hosts, settings.known_hosts)
 
-    def check_contact(self, host: str) -> None:
+    def needs_contact(self, url: URL) -> bool:
+        """Return whether a stranger would be asked without saying who asks."""
+        return not self.settings.contact and not is_loopback(url.host or "")
+
+    def check_contact(self, url: URL) -> None:
         """Raise Fault when a stranger would be asked without saying who asks."""
-        if not self.settings.contact and not is_loopback(host.split(":")[0]):
-            raise Fault(f"http.contact is empty; write your e-mail or web page into the recipe before {host} is asked.")
+        if self.needs_contact(url):
+            told = f"write your e-mail or web page into the recipe before {host_of(url)} is asked"
+            raise Fault(f"http.contact is empty; {told}.")
 
 
 @dataclass(frozen=True)
@@ -211,13 +216,15 @@ class Ask:
             if target is None:
                 break
             check_url(target, self.client.settings.allow_private_hosts)
+            if self.client.needs_contact(target):
+                raise AddressRefused(f"redirected to {host_of(target)}, which is not asked without http.contact")
             request = request.redirected(target, reply.status)
         raise Stop("HTTP_ERROR", "redirects lead nowhere", reply.status)
 
     async def _once(self, request: Request, errand: Errand) -> Any:
         client, host = self.client, host_of(request.url)
         check_url(request.url, client.settings.allow_private_hosts)
-        client.check_contact(host)
+        client.check_contact(request.url)
         policy = client.policy(host)
         if request.opt_outs:
             delay_s = await self._obey(request.url, errand)
@@ -229,7 +236,8 @@ class Ask:
         it asks for, at most max_wait_s."""
 
         async def read(place: URL) -> bytes:
-            return (await self._follow(Request(place, max_bytes=LONGEST_BYTES, only_start=True), errand)).body
+            request = Request(place, max_bytes=LONGEST_BYTES, only_start=True, is_first=True)
+            return (await self._follow(request, errand)).body
 
         async def read_beside(place: URL) -> bytes:
             if not await robots.allows(place):

@@ -12,6 +12,7 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 from raw_server import note_turns
+from yarl import URL
 
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Answer, HttpClient
@@ -229,4 +230,4 @@ def test_the_agent_says_who_asks(server: Server) -> None:
 
 def test_nobody_but_loopback_is_asked_without_a_contact(server: Server) -> None:
     with pytest.raises(Fault, match=r"http\.contact is empty"):
-        client(server).check_contact("herbarium.example.org")
+        client(server).check_contact(URL("http://herbarium.example.org/1.jpg"))

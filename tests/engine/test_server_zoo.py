@@ -290,6 +290,7 @@ ZOO: dict[str, Animal] = {
     "redirects to the trap, with a login": Animal(redirect("http://{host}@{trap}/"), REFUSED, 1),
     "redirects to the trap, with a dot": Animal(redirect("http://127.0.0.9.:{trap_port}/"), REFUSED, 1),
     "redirects to the trap by a name": Animal(redirect("http://localhost:{trap_port}/"), REFUSED, 1),
+    "redirects to a stranger, and nobody said who asks": Animal(redirect("http://stranger.invalid/"), REFUSED, 1),
     "redirects to another port": Animal(redirect("http://127.0.0.1:1/"), REFUSED, 1),
     "redirects to link-local": Animal(redirect("http://[::1]:{trap_port}/"), REFUSED, 1),
     # opt-outs
@@ -307,7 +308,9 @@ ZOO: dict[str, Animal] = {
     ),
     "opts out for another, in a header before": Animal(
         raw(HEAD + b"X-Robots-Tag: otherbot: noai\r\nX-Robots-Tag: noindex\r\nContent-Length: 4\r\n\r\nfine"),
-        None, 1, b"fine",
+        None,
+        1,
+        b"fine",
     ),
     "reserves its rights": Animal(reply(tdm_reservation="1", tdm_policy="https://example.org/p"), OPTED_OUT, 1),
     "reserves nothing": Animal(reply(tdm_reservation="0"), None, 1, BODY),
@@ -348,3 +351,26 @@ def test_every_animal_gets_its_verdict(zoo: RawServer, name: str) -> None:
     assert {entry.host for entry in answer.asked} == {zoo.host}
     unheard = len(answer.asked) - len(zoo.calls)  # by a server that had closed the connection without a word
     assert unheard == 0 or (unheard > 0 and name.endswith("closing unsaid"))
+
+
+ROBOTS: dict[str, Any] = {
+    "hangs": hang,
+    "drips": drip,
+    "resets": reset,
+    "fails": reply(500),
+    "is no HTTP": raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+    "is cut": cut(100),
+}
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_a_host_whose_robots_txt_never_comes_is_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of its addresses are wanted: each would wait for it as long as an image may take."""
+    monkeypatch.setattr("naflora_etl.engine.lanes.REST_WAITED_S", 0.1)
+    server = RawServer({"/robots.txt": ROBOTS[name]})
+    with serving(server):
+        answers = ask(
+            make_client(server.host, total_timeout_s=0.2), *map(server.url, map("/{}".format, range(40))), robots=True
+        )
+    assert {answer.issue for answer in answers} <= {TROUBLE, ERROR}
+    assert len(server.asked("/robots.txt")) == len(server.calls) <= 12
