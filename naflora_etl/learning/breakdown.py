@@ -38,7 +38,8 @@ class Variance:
     of: str
     groups: int
     species: int
-    f: float
+    f: float | None
+    """None where the species of a group are all alike: no number is as large."""
     p: float
     eta_squared: float
     """Share of the variance that the groups explain."""
@@ -107,8 +108,9 @@ def analyse_variance(truth: Integers, right: Flags, names: Sequence[str], of: st
         return None
     within = sum(((sample - sample.mean()) ** 2).sum() for sample in samples)
     freedom = len(samples) - 1, len(every) - len(samples)
-    f = float("inf") if not within else float((spread - within) / freedom[0] / (within / freedom[1]))
-    return Variance(of, len(samples), len(every), f, float(stats.f.sf(f, *freedom)), float(1 - within / spread))
+    f = float((spread - within) / freedom[0] / (within / freedom[1])) if within else None
+    p = 0.0 if f is None else float(stats.f.sf(f, *freedom))
+    return Variance(of, len(samples), len(every), f, p, float(1 - within / spread))
 
 
 def _group(name: str, accuracy: npt.NDArray[np.float64], images: Integers) -> GroupScore:

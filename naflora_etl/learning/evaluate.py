@@ -50,8 +50,9 @@ class Evaluation(Score):
             f"calibration error {self.calibration_error:.4f}, log loss {self.log_loss:.4f}",
         ]
         for row in self.variance:
+            f = "without bound" if row.f is None else f"= {row.f:.2f}"
             lines.append(
-                f"by {row.of}: F = {row.f:.2f}, p = {row.p:.2g}, eta squared {row.eta_squared:.3f} "
+                f"by {row.of}: F {f}, p = {row.p:.2g}, eta squared {row.eta_squared:.3f} "
                 f"({row.groups} groups, {row.species} species)"
             )
         return "\n".join(lines)

@@ -75,6 +75,14 @@ class RunFolder:
                     "resume with the recipe it was begun with, or train into a new folder."
                 )
 
+    def check_step(self, step: int, total: int) -> None:
+        """Raise Fault for a checkpoint that is further than the whole training goes."""
+        if step > total:
+            raise Fault(
+                f"{self.folder}/last.pt is at step {step} and this recipe's training has {total}: it is of another "
+                "recipe; train into a new folder."
+            )
+
     def check_release(self, digest: str, where: Path) -> None:
         """Raise Fault when the run was begun on another release."""
         if json.loads((self.folder / "run.json").read_text())["release"] != digest:

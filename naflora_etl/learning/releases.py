@@ -141,7 +141,7 @@ def check_same_species(ours: tuple[str, ...], theirs: tuple[str, ...], here: str
     )
     raise Fault(
         f"{len(ours)} classes stand in {here}, {there} has {len(theirs)}; they differ first at class {number}: "
-        f"{one} there, {other} here. Evaluate on a release of the classes it was trained on."
+        f"{one} in {here}, {other} in {there}. Evaluate on a release of the classes it was trained on."
     )
 
 

@@ -13,7 +13,7 @@ from naflora_etl.learning.curves import pretrained_classes
 from naflora_etl.learning.folders import Log, RunFolder
 from naflora_etl.learning.models import SheetClassifier, make_model
 from naflora_etl.learning.recipe import LearnRecipe, learn_recipe_text, read_learn_recipe
-from naflora_etl.learning.releases import Classes, Release, read_classes
+from naflora_etl.learning.releases import Classes, Release, check_same_classes, read_classes
 from naflora_etl.learning.warp import sheet_shape
 
 # knobs that change how a run is carried out and not what comes out of it
@@ -30,6 +30,7 @@ class Run(RunFolder):
         if run.holds_run("run.json", resume=resume, begun="recipe.toml"):
             run.check_knobs(run.recipe(), recipe, FREE_KNOBS)
             run.check_release(release.digest, release.folder)
+            check_same_classes(run.classes(), release.classes, run=folder, release=release.folder)
             return run
         run.workspace.write("recipe.toml", learn_recipe_text(recipe).encode())
         run.workspace.write("classes.parquet", (release.folder / "classes.parquet").read_bytes())

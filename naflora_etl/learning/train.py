@@ -146,6 +146,7 @@ def _batches(learner: Learner, dataset: SheetDataset, steps: range, progress: Pr
 
 def _restore(run: Run, learner: Learner, reached: Reached) -> None:
     if state := run.read_checkpoint():
+        run.check_step(state["step"], reached.total)
         learner.restore(state, where=f"{run.folder}/last.pt")
         reached.step, reached.loss, reached.seconds = state["step"], state["loss"], state["seconds"]
 

@@ -55,6 +55,13 @@ def test_where_no_analysis_can_be_done_there_is_none(right: np.ndarray, names: t
     assert analyse_variance(TRUTH, right, names, "family") is None
 
 
+def test_groups_alike_within_have_no_number_for_f():
+    """JSON has no word for infinity, so none is written."""
+    right = np.array([True, True, True, True, False, False, False, False, False, False])
+    variance = analyse_variance(np.repeat(np.arange(5), 2), right, ("X", "X", "Y", "Y", "Y"), "family")
+    assert (variance.f, variance.p, variance.eta_squared) == (None, 0, 1)
+
+
 def test_calibration_by_hand():
     odds, right = np.array([0.95, 0.95, 0.55, 0.55]), np.array([True, True, True, False])
     rows = calibration_bins(odds, right, bins=10)

@@ -111,10 +111,12 @@ def test_costs_stand_beside_scores(evaluation: Evaluation, run: Path):
 
 def test_other_classes_are_refused(run: Path, make_release: Callable[..., Path]):
     before = (run / "evaluation.json").read_bytes()
+    other = make_release(classes=5)
     with pytest.raises(Fault) as refusal:
-        evaluate_run(run, make_release(classes=5))
-    assert str(refusal.value).endswith(
-        "has 5; they differ first at class 5: Viola odorata there, nothing here. "
+        evaluate_run(run, other)
+    assert str(refusal.value) == (
+        f"6 classes stand in {run}, {other} has 5; they differ first at class 5: Viola odorata in {run}, nothing in "
+        f"{other}. "
         "Evaluate on a release of the classes it was trained on."
     )
     assert (run / "evaluation.json").read_bytes() == before

@@ -91,6 +91,24 @@ def test_resuming_a_finished_run_changes_nothing(release: Path, six_steps: Path)
     assert before == ((six_steps / "last.pt").read_bytes(), (six_steps / "metrics.json").read_bytes())
 
 
+def test_a_release_of_other_classes_is_not_resumed_on(make_release: Callable[..., Path], tmp_path: Path):
+    """The same manifest, but a species bears another name."""
+    folder, out = make_release(train=4, test=1), tmp_path / "run"
+    train(folder, recipe=small_recipe(), out=out, stop_after_steps=1)
+    table = pq.read_table(folder / "classes.parquet").to_pylist()
+    table[0]["taxon_name"] = "Acer nigrum"
+    pq.write_table(pa.Table.from_pylist(table), folder / "classes.parquet")
+    with pytest.raises(Fault, match=f"differ first at class 0: Acer rubrum in {out}, Acer nigrum in {folder}"):
+        train(folder, recipe=small_recipe(), out=out, resume=True)
+
+
+def test_a_checkpoint_of_a_longer_training_is_refused(release: Path, six_steps: Path, tmp_path: Path):
+    train(release, recipe=small_recipe("loop.epochs=1"), out=tmp_path, stop_after_steps=1)
+    (tmp_path / "last.pt").write_bytes((six_steps / "last.pt").read_bytes())
+    with pytest.raises(Fault, match=r"last\.pt is at step 6 and this recipe's training has 3: it is of another recipe"):
+        train(release, recipe=small_recipe("loop.epochs=1"), out=tmp_path, resume=True)
+
+
 def test_resuming_where_nothing_is_begins(release: Path, tmp_path: Path):
     assert train(release, recipe=small_recipe(), out=tmp_path / "new", resume=True, stop_after_steps=1).steps == 1
 

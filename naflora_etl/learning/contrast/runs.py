@@ -83,6 +83,7 @@ class ContrastRun(RunFolder):
         except (RuntimeError, KeyError):
             raise Fault(f"{self.folder}: last.pt is not of the towers that recipe.json describes.") from None
         if optimiser is not None and reached is not None:
+            self.check_step(state["steps"], reached.total_steps)
             optimiser.load_state_dict(state["optimiser"])
             for name in REACHED:
                 setattr(reached, name, state[name])

@@ -109,7 +109,7 @@ def test_a_run_and_its_export_say_the_same(run: Path, model: Path, release: Path
 def test_what_is_refused(run: Path, release: Path, make_release: Callable[..., Path], tmp_path: Path):
     other = make_release(classes=5)
     called = CliRunner().invoke(main, ["review", str(run), str(other), "--out", str(tmp_path / "out")])
-    assert "has 5; they differ first at class 5: Viola odorata there, nothing here." in called.output
+    assert "has 5; they differ first at class 5: Viola odorata in" in called.output
     assert not (tmp_path / "out").exists()
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(
