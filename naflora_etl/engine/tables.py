@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,7 +80,7 @@ def read_parquet(source: str | Path | IO[bytes], columns: Sequence[str] | None =
 
 
 def _native(source: str | Path | IO[bytes]) -> Any:
-    """Return a file on this machine as Arrow opens it itself, and bytes in memory as a copy of its own.
+    """Return a file on this machine as Arrow opens it itself, bytes in memory or in a tar as a copy of its own.
 
     Arrow reads with threads of its own. One that lets go of a Python stream while the interpreter ends aborts the
     process: "terminate called without an active exception", exit 134.
@@ -88,6 +90,11 @@ def _native(source: str | Path | IO[bytes]) -> Any:
     if isinstance(source, io.BytesIO):
         memory = pa.BufferOutputStream()
         memory.write(source.getbuffer())
+        return pa.BufferReader(memory.getvalue())
+    if isinstance(source, tarfile.ExFileObject):  # which lies among others, so that Arrow cannot open it itself
+        memory = pa.BufferOutputStream()
+        source.seek(0)
+        shutil.copyfileobj(source, memory, 1 << 20)
         return pa.BufferReader(memory.getvalue())
     file = getattr(source, "f", source)  # a workspace's, around the file itself
     if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO) and isinstance(file.name, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -88,7 +89,7 @@ def test_of_a_large_file_the_named_columns_come_a_group_at_a_time() -> None:
     assert [(group.num_rows, group.column_names) for group in groups] == [(GROUP_ROWS, ["class"]), (5, ["class"])]
 
 
-@pytest.mark.parametrize("kept", ["a file", "a file of a workspace", "bytes in memory"])
+@pytest.mark.parametrize("kept", ["a file", "a file of a workspace", "bytes in memory", "a file in a tar"])
 def test_no_thread_of_arrow_holds_a_python_stream(kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that lets go of it while the interpreter ends aborts the process."""
     given: list[Any] = []
@@ -99,14 +100,19 @@ def test_no_thread_of_arrow_holds_a_python_stream(kept: str, tmp_path: Path, mon
         )
     place = tmp_path / "rows.parquet"
     place.write_bytes(parquet_bytes(GIVEN))
+    with tarfile.open(tmp_path / "rows.tar", "w") as tar:
+        tar.add(place, "rows.parquet")
+    packed = tarfile.open(tmp_path / "rows.tar")  # noqa: SIM115 - closed at the end
     streams: dict[str, Callable[[], IO[bytes]]] = {
         "a file": lambda: place.open("rb"),
         "a file of a workspace": lambda: Workspace(str(tmp_path)).open("rows.parquet"),
         "bytes in memory": lambda: io.BytesIO(place.read_bytes()),
+        "a file in a tar": lambda: packed.extractfile("rows.parquet") or io.BytesIO(),
     }
     with streams[kept]() as stream:
         assert read_parquet(stream) == GIVEN and read_columns(stream, ["x", "y"]) == GIVEN
         assert [*read_row_groups(stream)] == [GIVEN] and read_schema(stream) == GIVEN.schema
+    packed.close()
     assert given and all(
         isinstance(source, pa.NativeFile) and not isinstance(source, pa.PythonFile) for source in given
     )
