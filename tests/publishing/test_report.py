@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from small_world import make_table
 
 from naflora_etl.publishing.contents import Count
-from naflora_etl.publishing.figures import draw_long_tail
+from naflora_etl.publishing.figures import cut_name, draw_long_tail
 from naflora_etl.publishing.funnel import count_funnel, count_hosts
 from naflora_etl.publishing.report import shorten
 
@@ -31,6 +33,33 @@ def test_the_long_tail_is_drawn_the_same_every_time_and_stays_small(count: int) 
     assert figure == draw_long_tail(classes(count))
     assert figure.startswith("<svg") and len(figure) < 300_000
     assert ("Aa $b_0$ &lt;c&gt;" in figure) == (count <= 40), "few species are named, as they are written"
+
+
+NAMES = {
+    "as it is": ("Acer rubrum", "Acer rubrum"),
+    "controls and lines": ("../../etc/\0 a,\r\nb", "../../etc/ a, b"),
+    "what turns text around": ("Acer \u202egnp.exe", "Acer gnp.exe"),
+    "too long": ("x" * 300, "x" * 19 + "…"),
+    "a name of three words": ("Symphyotrichum nov. angliae", "Symphyotrichum nov.…"),
+    "an end at a blank": ("Symphyotrichum abcd efgh", "Symphyotrichum abcd…"),
+    "letters twice as wide": ("标本馆" * 40, "标本馆标本馆标本馆…"),
+    "all that fits": ("x" * 20, "x" * 20),
+    "nothing": ("\0", ""),
+}
+
+
+@pytest.mark.parametrize(("name", "drawn"), NAMES.values(), ids=NAMES)
+def test_a_name_is_cut_to_what_fits_and_can_be_drawn(name: str, drawn: str) -> None:
+    assert cut_name(name, 20) == drawn
+
+
+def test_countries_and_years_have_bars_of_train_and_test(release: Path) -> None:
+    page = (release / "report.html").read_text(encoding="utf-8")
+    where = page[page.index("<h3>Years of gathering") :]
+    years, countries = where[: where.index("<h3>Countries")], where[where.index("<h3>Countries") :]
+    assert 'aria-label="Images by year of gathering, from ' in years and years.count("<svg") == 2  # for desk and phone
+    first = countries[: countries.index("</tr>", countries.index("<tbody>"))]
+    assert 'class="bar"><i class="train" style="width:' in first and '<i class="test"' in first
 
 
 def test_the_funnel_counts_each_reason_with_its_sentence() -> None:
