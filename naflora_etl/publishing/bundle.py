@@ -15,7 +15,7 @@ from typing import IO
 from naflora_etl.engine.faults import Fault
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums, render_sums, sum_stream
-from naflora_etl.publishing.parcel import PART, refuse_inside
+from naflora_etl.publishing.parcel import PART, UNFINISHED, refuse_inside
 from naflora_etl.publishing.tar import padded, plain_member
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
@@ -107,7 +107,7 @@ class SliceWriter(io.RawIOBase):
 
     def __init__(self, out: Path, names: list[str], slice_bytes: int) -> None:
         super().__init__()
-        self.files = [_Beside(out / name, out / f".partial-{name}") for name in names]
+        self.files = [_Beside(out / name, out / f"{UNFINISHED}{name}") for name in names]
         self.slice_bytes = slice_bytes
         self.sums: dict[str, str] = {}
         self.place = 0
@@ -195,7 +195,7 @@ def _refuse_strangers(out: Path, name: str, sums: dict[str, str], overwrite: boo
 
 def _list_sums(out: Path, name: str, sums: dict[str, str]) -> Path:
     """Write SHA256SUMS; what it tells of other files that are still there stays."""
-    path, beside = out / SUMS, out / f".partial-{SUMS}"
+    path, beside = out / SUMS, out / f"{UNFINISHED}{SUMS}"
     try:
         others = parse_sums(path.read_bytes()) if path.exists() else {}
     except ValueError as error:

@@ -19,6 +19,8 @@ from naflora_etl.publishing.tar import padded, plain_member
 
 PART = re.compile(r"(?P<tar>.+\.tar)\.part-(?P<number>\d{3,})")
 MANIFEST = "manifest.parquet"
+UNFINISHED = ".partial-"
+"""Begins the name of a tarball that is being written."""
 END_BYTES = tarfile.RECORDSIZE
 
 
@@ -168,6 +170,9 @@ def _open_folder(path: Path) -> Parcel:
     if not inside:
         raise Fault(f"{path} is an empty folder; give a release folder or its tarball.")
     tarballs = [name for name in inside if name.endswith(".tar") or name.endswith(".tar.part-001")]
+    if tarballs and all(name.startswith(UNFINISHED) for name in tarballs):
+        raise Fault(f"{path} holds a tarball that was not finished; run the same `naflora release` again.")
+    tarballs = [name for name in tarballs if not name.startswith(UNFINISHED)]
     if tarballs:
         raise Fault(f"{path} holds tarballs; give one of them, such as {path / tarballs[0]}.")
     raise Fault(f"{path} is no release folder (it has no {MANIFEST}); give one, or a release tarball.")

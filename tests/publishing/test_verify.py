@@ -298,17 +298,19 @@ def test_no_boxes_are_asked_for_when_nothing_was_to_be_covered(tmp_path: Path) -
 
 
 def test_what_is_no_release_is_told_in_a_sentence(tmp_path: Path, release: Path) -> None:
-    for name in ("empty", "other", "dist"):
+    for name in ("empty", "other", "dist", "killed"):
         (tmp_path / name).mkdir()
     (tmp_path / "other" / "notes.txt").write_text("x")
     (tmp_path / "junk.tar").write_bytes(b"no tar at all" * 100)
     (tmp_path / "zero.tar").write_bytes(b"")
+    (tmp_path / "killed" / ".partial-s.tar.part-001").write_bytes(b"")
     (tmp_path / "blank.tar").write_bytes(bytes(10_240))
     *parts, _ = write_tarballs(release, tmp_path / "dist", name="s", part_size_bytes=50_000)
     cases = {
         tmp_path / "nowhere": "no such release; `naflora build` makes one",
         tmp_path / "empty": "is an empty folder; give a release folder",
         tmp_path / "other": "is no release folder",
+        tmp_path / "killed": "holds a tarball that was not finished; run the same `naflora release` again",
         tmp_path / "junk.tar": "is not a whole tarball",
         tmp_path / "zero.tar": "is not a whole tarball",
         tmp_path / "blank.tar": "holds no release",
