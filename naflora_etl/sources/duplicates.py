@@ -28,14 +28,19 @@ SHARED = pa.schema(
 )  # fmt: skip
 """What is asked of a row to judge its image; `bucket` and `position` say where the row lies."""
 
+# What is settled where licences differ or copies are known costs most, so it is asked of those images alone.
 # Of equally strict licences the first counts. A copy known by several rows is the preferred row's.
 JUDGE = f"""
 with known as (
     select shared.*, licenses.strictness, licenses.license_issue,
         case source {' '.join(f"when '{name}' then {rank}" for name, rank in PREFERENCE.items())} end as preference
     from shared left join licenses on licenses.license is not distinct from shared.license
-), grouped as (
-    select image_key, count(distinct license) as licenses, count(distinct taxon_id) as taxa,
+), counted as (
+    select image_key, min(license) is distinct from max(license) as is_contradicted,
+        min(taxon_id) is distinct from max(taxon_id) as is_of_several, bool_or(copy_urls is not null) as has_copies
+    from known group by image_key having count(*) > 1
+), settled as (
+    select image_key,
         first(license order by strictness desc, seq, medium) filter (license is not null) as strictest,
         first(license_verbatim order by strictness desc, seq, medium) filter (license is not null)
             as strictest_verbatim,
@@ -43,19 +48,20 @@ with known as (
             filter (copy_urls like '%"gbif": %') as gbif_copy,
         first(regexp_extract(copy_urls, '"idigbio": "([^"]*)"', 1) order by preference, record_key)
             filter (copy_urls like '%"idigbio": %') as idigbio_copy
-    from known group by image_key having count(*) > 1
+    from known semi join (from counted where is_contradicted or has_copies) using (image_key) group by image_key
 ), licensed as (
-    select k.* exclude (license, license_verbatim, copy_urls, issue, license_issue, strictness), taxa,
+    select k.* exclude (license, license_verbatim, copy_urls, issue, license_issue, strictness), is_of_several,
         k.copy_urls as own_copies, coalesce(k.issue, k.license_issue) as own_issue,
-        case when k.license is not null and licenses > 1 then strictest else k.license end as license,
-        case when k.license is not null and licenses > 1 then strictest_verbatim else k.license_verbatim end
+        case when k.license is not null and is_contradicted then strictest else k.license end as license,
+        case when k.license is not null and is_contradicted then strictest_verbatim else k.license_verbatim end
             as license_verbatim,
-        case when licenses > 1 then '{STRICTER}' end as flag,
+        case when is_contradicted then '{STRICTER}' end as flag,
         case when coalesce(gbif_copy, idigbio_copy) is not null then '{{' || concat_ws(', ',
             '"gbif": "' || gbif_copy || '"', '"idigbio": "' || idigbio_copy || '"') || '}}' end as copy_urls,
-        coalesce(k.issue, case when k.license is not null and licenses > 1 then s.license_issue
+        coalesce(k.issue, case when k.license is not null and is_contradicted then s.license_issue
             else k.license_issue end) as issue
-    from known k join grouped using (image_key) left join licenses s on s.license = strictest
+    from known k join counted using (image_key) left join settled using (image_key)
+        left join licenses s on s.license = strictest
 ), ranked as (
     select *, row_number() over (partition by image_key order by issue is not null, preference, record_key) as place,
         first(record_key) over (partition by image_key order by issue is not null, preference, record_key) as kept
@@ -63,9 +69,9 @@ with known as (
 )
 select * exclude (own_issue, own_copies) from (
     select bucket, position, license, license_verbatim, copy_urls, flag,
-        case when issue is not null then issue when taxa > 1 then 'IMAGE_OF_SEVERAL_TAXA'
+        case when issue is not null then issue when is_of_several then 'IMAGE_OF_SEVERAL_TAXA'
             when place > 1 then 'DUPLICATE_RECORD' end as issue,
-        case when issue is null and taxa < 2 and place > 1 then kept end as duplicate_of, own_issue, own_copies
+        case when issue is null and not is_of_several and place > 1 then kept end as duplicate_of, own_issue, own_copies
     from ranked)
 where flag is not null or issue is distinct from own_issue or copy_urls is distinct from own_copies
 order by bucket, position
