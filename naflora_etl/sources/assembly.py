@@ -130,12 +130,16 @@ class Assembly:
 
     def _joining(self) -> Callable[[int], Joined]:
         """Return what joins a part, whose rows were all filed."""
-        repeats = Repeats(self._images)
-        suspects = find_suspects(*(np.concatenate(known) for known in self._compared))
+        pa.default_memory_pool().release_unused()  # of batches that are on the scratch disk by now
+        repeats, self._images = Repeats(self._images), []
+        compared = []
+        while self._compared:  # millions of numbers: each list goes when it is one array
+            compared.append(np.concatenate(self._compared.pop(0)))
+        suspects = find_suspects(*compared)
+        compared.clear()
         of_specimens, of_pictures = place_rows(self._told.hashes, self._shown.hashes, self._parts)
         self._told.place(of_specimens)
         self._shown.place(of_pictures)
-        self._images, self._compared = [], []
 
         def join(part: int) -> Joined:
             rows = self._joiner.join(self._told.take(part), self._shown.take(part))
