@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from naflora_etl.engine.faults import Fault
 
 MOST_COLUMNS = 10_000
+MOST_HEADER_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,13 @@ def _data_file(node: ElementTree.Element) -> DataFile:
         encoding=encoding,
         header_lines=int(node.get("ignoreHeaderLines", 0) or 0),
     )
-    width = max([made.id_position, *(position for position, _ in made.columns)]) + 1
-    if width > MOST_COLUMNS:
-        raise ValueError(f"it counts {width:,} columns")
+    positions = [made.id_position, *(position for position, _ in made.columns)]
+    if min(positions) < 0 or max(positions) >= MOST_COLUMNS:
+        raise ValueError(f"it counts columns from {min(positions):,} to {max(positions):,}")
+    if not 0 <= made.header_lines <= MOST_HEADER_LINES:
+        raise ValueError(f"it has {made.header_lines:,} lines of headings")
+    if len(made.delimiter) > 1 or len(made.quote) > 1 or made.delimiter in ("\n", "\r", made.quote):
+        raise ValueError(f"its fields end in {made.delimiter!r} and are enclosed by {made.quote!r}")
     return made
 
 

@@ -108,6 +108,8 @@ def ask_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[Any]]:
     """Return a code for each row, and what each code stands for: a text or None, or a tuple of these."""
     encoded = [encode(column) for column in columns]
     codes, count = _codes(encoded[0])
+    if not len(codes):
+        return codes, []
     if len(encoded) == 1:
         return codes, [*as_list(encoded[0].dictionary), None][:count]
     combined = 0

@@ -176,6 +176,24 @@ FAULTS = {
     "a meta.xml with a word for a number": (
         lambda place: folder(place / "a", QUOTED.replace('index="1"', 'index="one"')), "its meta.xml cannot be followed"
     ),
+    "a meta.xml with a column before the first": (
+        lambda place: folder(place / "a", QUOTED.replace('index="1"', 'index="-1"')), "it counts columns from -1 to"
+    ),
+    "a meta.xml with a billion columns": (
+        lambda place: folder(place / "a", QUOTED.replace('index="1"', 'index="999999999"')), "to 999,999,999"
+    ),
+    "a meta.xml with a billion headings": (
+        lambda place: folder(place / "a", QUOTED.replace('ignoreHeaderLines="1"', 'ignoreHeaderLines="1000000000"')),
+        "it has 1,000,000,000 lines of headings",
+    ),
+    "a meta.xml whose fields end in two letters": (
+        lambda place: folder(place / "a", QUOTED.replace('fieldsTerminatedBy=","', 'fieldsTerminatedBy="ab"')),
+        "its fields end in 'ab'",
+    ),
+    "a meta.xml whose fields end as they are enclosed": (
+        lambda place: folder(place / "a", QUOTED.replace('fieldsTerminatedBy=","', 'fieldsTerminatedBy="&quot;"')),
+        "its fields end in '\"'",
+    ),
     "a meta.xml that leads out of the archive": (
         lambda place: folder(place / "a", QUOTED.replace("occurrences.csv", "../x.csv")), "its meta.xml cannot be"
     ),

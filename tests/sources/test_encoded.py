@@ -93,3 +93,9 @@ def test_tables_are_stacked_whatever_their_codes_say() -> None:
     plain = pa.table({"a": pa.array(["z", "y"], TEXT)})
     assert stack([*tables, plain])["a"].to_pylist() == ["x", None, "y", "x", "z", "y"]
     assert stack([*tables, plain])["a"].num_chunks == 1
+
+
+def test_where_no_row_is_nothing_is_asked() -> None:
+    none = pa.chunked_array([pa.array([], TEXT)])
+    codes, asked = ask_distinct([none, none])
+    assert (len(codes), asked) == (0, [])
