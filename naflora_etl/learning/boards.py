@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from naflora_etl.engine.faults import Fault
 
-Board = Callable[[int, dict[str, float]], None]
-"""Takes the step and the values of a row."""
+
+@dataclass(frozen=True)
+class Board:
+    """A place that shows rows of a log."""
+
+    write: Callable[[int, dict[str, float]], None]
+    """Takes the step and the values of a row."""
+    close: Callable[[], None]
 
 
 def open_board(name: str, folder: Path) -> Board:
@@ -25,16 +32,17 @@ def _tensorboard(folder: Path) -> Board:
 
     writer: Any = SummaryWriter(str(folder / "tensorboard"))
 
-    def board(step: int, values: dict[str, float]) -> None:
+    def write(step: int, values: dict[str, float]) -> None:
         for key, value in values.items():
             writer.add_scalar(key, value, step)
         writer.flush()
 
-    return board
+    return Board(write, writer.close)
 
 
 def _wandb(folder: Path) -> Board:
     import wandb
 
+    # a run of the same name goes on where it was; WANDB_MODE=offline keeps all of it in the folder
     run: Any = wandb.init(project="naflora", name=folder.name, dir=str(folder), resume="allow", id=folder.name)
-    return lambda step, values: run.log(values, step=step)
+    return Board(lambda step, values: run.log(values, step=step), run.finish)

@@ -26,9 +26,13 @@ TRAINING_TYPES = ("sci", "com", "taxon", "sci_com", "taxon_com")
 
 
 def caption_row(row: Row) -> dict[str, str]:
-    """Return the texts of a row by name: a release's taxon_name is also scientificName, empty ones are left out."""
+    """Return the texts of a row by name; empty ones are left out.
+
+    In a release taxon_name is the class, without authors; its scientificName is what a collection wrote, so the
+    first stands for both.
+    """
     named = OF_VASCULAR_PLANTS | {key: str(value).strip() for key, value in row.items() if value is not None}
-    named.setdefault("scientificName", named.get("taxon_name", ""))
+    named["scientificName"] = named.get("taxon_name") or named.get("scientificName", "")
     if "common_name" in named:
         named.setdefault("common", named["common_name"])
     named.setdefault("scientific", named["scientificName"])
@@ -46,17 +50,17 @@ def fill_template(template: str, row: Row) -> str:
     return " ".join("".join(pieces).split())
 
 
-def check_template(template: str, columns: Sequence[str]) -> None:
-    """Raise Fault for a template that names no column, or one that no row has."""
+def check_template(template: str, columns: Sequence[str], knob: str = "--template") -> None:
+    """Raise Fault for a template (the reader gave it as `knob`) that names no column, or one that no row has."""
     try:
         wanted = [column for _, column, _, _ in string.Formatter().parse(template) if column is not None]
     except ValueError as error:
-        raise Fault(f'--template "{template}" cannot be read ({error}); write "A photo of {{taxon_name}}."') from None
+        raise Fault(f'{knob} "{template}" cannot be read ({error}); write "A photo of {{taxon_name}}."') from None
     known = sorted({*columns, *OF_VASCULAR_PLANTS, "scientificName", "scientific", "common", "common_name"})
     strangers = [column for column in wanted if column not in known]
     if strangers or not wanted:
         found = f"there is no column {', '.join(strangers)}" if strangers else "it names no column"
-        raise Fault(f'--template "{template}": {found}; there are {", ".join(known)}.')
+        raise Fault(f'{knob} "{template}": {found}; there are {", ".join(known)}.')
 
 
 def biotrove_texts(row: Row) -> dict[str, str]:

@@ -86,11 +86,16 @@ def whole_batch(batch: int, sheets: int, world: World, *, parts: int = 1) -> int
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[World]:
-    """Give the world that torchrun's environment describes; alone without one. gloo on CPUs, nccl on GPUs."""
+    """Give the world that torchrun's environment describes; alone without one. gloo on CPUs, nccl on GPUs.
+
+    Raises Fault where the processes could not find each other.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World()
         return
+    if os.environ.get("MASTER_PORT") == "0":  # they would look for each other there for half an hour
+        raise Fault("torchrun was given --master_port 0, where no process finds another; take --standalone, or a port.")
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(distributed.get_rank(), distributed.get_world_size())

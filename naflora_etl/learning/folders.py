@@ -7,7 +7,7 @@ import io
 import json
 import pickle
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,10 @@ class RunFolder:
             if row["step"].isdigit() and int(row["step"]) <= step:
                 writer.writerow(row)
         self.workspace.write(name, kept.getvalue().encode())
-        with path.open("a", newline="", buffering=1) as stream:
+        with ExitStack() as stack:
+            stream = stack.enter_context(path.open("a", newline="", buffering=1))
+            for board in boards:
+                stack.callback(board.close)
             yield Log(stream, boards, columns)
 
 
@@ -119,7 +122,7 @@ class Log:
         """Add a row; floats to six digits."""
         self.writer.writerow({key: f"{item:.6g}" if isinstance(item, float) else item for key, item in row.items()})
         for board in self.boards:
-            board(row["step"], {key: item for key, item in row.items() if key != "step"})
+            board.write(row["step"], {key: item for key, item in row.items() if key != "step"})
 
 
 def _flat(recipe: BaseModel, free: dict[str, set[str]]) -> dict[str, Any]:

@@ -158,3 +158,9 @@ def test_a_text_that_images_lack_is_refused():
         caption_texts(rows, template=LIT_TEMPLATE, kind="latin")
     how, texts = caption_texts(rows, template=LIT_TEMPLATE, columns="genus, species")
     assert (how, texts(rows[0])) == ('"A photo of the {genus} {species}."', {"txt": "A photo of the Acer rubrum."})
+
+
+def test_a_release_is_captioned_by_its_class_and_not_by_what_a_collection_wrote():
+    row = {"taxon_name": "Carex alba", "scientificName": "Carex nivea Hartm. ex Steud."}
+    assert fill_template(LIT_TEMPLATE, row) == "A photo of the Plants Carex alba."
+    assert biotrove_texts(row)["sci"] == "a photo of Carex alba."

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -265,6 +267,41 @@ def test_a_board_that_is_not_installed_is_told(release: Path, tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(Fault, match=r"^loop\.report_to names wandb, which is not installed: pip install wandb\.$"):
         train(release, recipe=small_recipe("loop.report_to=['wandb']"), out=tmp_path)
+
+
+def test_tensorboard_shows_what_the_log_holds(release: Path, tmp_path: Path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed here: pip install tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    recipe = small_recipe("loop.report_to=['tensorboard']")
+    train(release, recipe=recipe, out=tmp_path, stop_after_steps=3)
+    train(release, recipe=recipe, out=tmp_path, resume=True)
+    shown = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    losses = [(event.step, event.value) for event in shown.Scalars("loss")]
+    assert [step for step, _ in losses] == [int(row["step"]) for row in logged(tmp_path)]
+    assert [loss for _, loss in losses] == pytest.approx([float(row["loss"]) for row in logged(tmp_path)], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_weights_and_biases_keeps_the_log_offline(release: Path, tmp_path: Path):
+    pytest.importorskip("wandb", reason="wandb is not installed here: pip install wandb")
+    offline = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "HOME": str(tmp_path)}
+    knobs = [word for knob in (*SMALL, "loop.report_to=['wandb']") for word in ("--set", knob)]
+    command = [sys.executable, "-m", "naflora_etl", "train", str(release), "--out", str(tmp_path / "run"), *knobs]
+    subprocess.run(command, env={**os.environ, **offline}, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    kept = list((tmp_path / "run" / "wandb").glob("offline-run-*-run/run-run.wandb"))
+    assert len(kept) == 1 and b"wait_share" in kept[0].read_bytes()
+
+
+def test_a_port_at_which_no_process_is_found_is_refused(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What torchrun --master_port 0 sets; both would wait for half an hour."""
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Fault, match=r"^torchrun was given --master_port 0, .* take --standalone, or a port\.$"):
+        train(release, recipe=small_recipe(), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

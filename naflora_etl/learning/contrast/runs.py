@@ -53,8 +53,9 @@ class ContrastRun(RunFolder):
         boards = [open_board(name, self.folder) for name in report_to]
         with (
             self.log_from(step, boards) as log,
-            self.log_from(step, boards, name="epochs.csv", columns=SCORES) as scores,
+            self.log_from(step, name="epochs.csv", columns=SCORES) as scores,
         ):
+            scores.boards = boards  # which the other log closes
             yield log, scores
 
     @classmethod

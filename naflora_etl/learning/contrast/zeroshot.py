@@ -70,7 +70,7 @@ def class_prompts(rows: Sequence[Row], prompts: str) -> list[list[str]]:
     if prompts == "clip80":
         templates = import_open_clip().OPENAI_IMAGENET_TEMPLATES
         return [[template(fill_template("{scientificName}", row)) for template in templates] for row in rows]
-    check_template(prompts, sorted({column for row in rows for column in row}))
+    check_template(prompts, sorted({column for row in rows for column in row}), "prompts")
     return [[fill_template(prompts, row)] for row in rows]
 
 
@@ -159,9 +159,9 @@ def zeroshot_table(
     of_row = [" ".join(row[column] for column in columns) for row in rows]
     known = sorted(set(of_row))
     first = {name: row for name, row in reversed(list(zip(of_row, rows, strict=True)))}
-    named = [
-        {**first[name], "scientificName": name} if class_column != "scientificName" else first[name] for name in known
-    ]
+    named = [first[name] for name in known]
+    if class_column != "scientificName":
+        named = [row | {"taxon_name": name, "scientificName": name} for row, name in zip(named, known, strict=True)]
     vectors = class_vectors(towers, class_prompts(named, prompts))
     options = data.model_copy(update={"size_px": towers.shape})
     column = next(column for column in PATHS if column in rows[0])
