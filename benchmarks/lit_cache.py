@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--arch", default="ViT-B-32")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--distinct", action="store_true", help="No two texts of a step are equal.")
     asked = parser.parse_args()
     torch.manual_seed(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -69,6 +70,8 @@ def main() -> None:
             for number in range(asked.steps):
                 sheets = np.random.default_rng([1, number]).permutation(len(part))[: asked.batch]
                 texts = words.of(sheets, seed=1, step=number)
+                if asked.distinct:
+                    texts = [f"{text} {place}" for place, text in enumerate(texts)]
                 # in turn, so that whoever else is on the machine slows all
                 for way, times in taken.items():
                     started = clock()
@@ -83,10 +86,10 @@ def main() -> None:
                         torch.cuda.synchronize()
                     times.append(clock() - started)
     slow, whole, fast = (statistics.median(times) for times in taken.values())
-    distinct = len({some["txt"] for some in words.texts})
+    distinct = asked.batch if asked.distinct else len({some["txt"] for some in words.texts})
     unit = "a second" if device.type == "cuda" else "a CPU second"
     print(  # noqa: T201
-        f"{asked.arch} on {device}, batch {asked.batch}, {distinct} distinct texts, pairs {unit}: "
+        f"{asked.arch} on {device}, batch {asked.batch}, at most {distinct} distinct texts, pairs {unit}: "
         f"{asked.batch / slow:.2f} through the tower; from kept features {asked.batch / whole:.2f} "
         f"({slow / whole:.1f} times), each text once and cut {asked.batch / fast:.2f} ({slow / fast:.1f} times); "
         f"the features of {len(part)} sheets took {making:.1f} s"
