@@ -31,7 +31,7 @@ from naflora_etl.imaging.redact import mask_quads
 from naflora_etl.recipe import ImagesOptions
 
 ROOT = Path(__file__).resolve().parents[1]
-WORDS_ONLY = {"barcodes": False, "seals": False}
+WORDS_ONLY = {"barcodes": False, "seals": False, "faint": False}
 WHOLE = {"coarse_px": 0} | WORDS_ONLY
 WAYS: dict[str, dict[str, Any]] = {
     "craft, floats, whole sheet at 2560": {"redact": "craft", "detect_px": 2560, "eight_bit": False} | WHOLE,
@@ -41,7 +41,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "craft, scouted, close at 3600": {"redact": "craft"} | WORDS_ONLY,
     "ppocr, scouted, close at 3600": {"redact": "ppocr"} | WORDS_ONLY,
     "union, scouted, close at 3600": {"redact": "union"} | WORDS_ONLY,
-    "the same, barcodes and seals (the default)": {},
+    "the same, barcodes and seals": {"faint": False},
+    "and contrast evened for faint writing (the default)": {},
 }
 
 

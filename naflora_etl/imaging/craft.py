@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from naflora_etl.imaging.craft_boxes import Heat, Thresholds, boxes_from_heat
 from naflora_etl.imaging.detect import STRIDE_PX, Pixels, Sight, TextBox
+from naflora_etl.imaging.faint import CELL_PX, CLIP, even_contrast
 from naflora_etl.imaging.sessions import canvas_size, lay_on_canvas, open_session, run_session
 from naflora_etl.imaging.weights import sha256_of
 
@@ -25,7 +26,10 @@ IMAGENET_SPREAD = np.array([0.229 * 255, 0.224 * 255, 0.225 * 255], np.float32)
 
 
 class CraftNetwork:
-    """CRAFT (Baek et al. 2019), in floats or in eight bits, whichever `weights` holds. Safe to share by threads."""
+    """CRAFT (Baek et al. 2019), in floats or in eight bits, whichever `weights` holds. Safe to share by threads.
+
+    With `even` it sees everything with its contrast evened, faint pencil too.
+    """
 
     def __init__(
         self,
@@ -35,9 +39,10 @@ class CraftNetwork:
         thresholds: Thresholds | None = None,
         batch: int = 1,
         gpu: bool = False,
+        even: bool = False,
     ) -> None:
         self._session = open_session(weights, threads, gpu=gpu, batched=batch > 1)
-        self._batch = batch
+        self._batch, self._even = batch, even
         self._stride_px = STRIDE_PX if batch == 1 else BATCHED_SIDE_PX
         self._thresholds = thresholds or Thresholds()
         self.name = f"craft:{sha256_of(weights)[:12]}"
@@ -78,4 +83,6 @@ class CraftNetwork:
         return np.asarray(run_session(self._session, ["y"], {"image": images}))
 
     def _lay(self, rgb: Pixels, scale: float) -> npt.NDArray[np.float32]:
+        if self._even:
+            rgb = even_contrast(rgb, CLIP, CELL_PX / scale)
         return lay_on_canvas(rgb, scale, IMAGENET_MEAN, IMAGENET_SPREAD, self._stride_px)

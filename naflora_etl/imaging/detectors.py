@@ -5,6 +5,7 @@ from __future__ import annotations
 from naflora_etl.imaging.barcodes import find_barcodes
 from naflora_etl.imaging.craft import CraftNetwork
 from naflora_etl.imaging.detect import Network, TextDetector
+from naflora_etl.imaging.faint import FaintScout
 from naflora_etl.imaging.ppocr import PpocrNetwork, SmallPrint
 from naflora_etl.imaging.seals import find_seals
 from naflora_etl.imaging.search import Finder, SheetSearch
@@ -27,14 +28,14 @@ def open_detector(options: ImagesOptions, *, threads: int = 1) -> TextDetector |
         batch = options.gpu_batch
         eight_bit = options.eight_bit and not batch and sums_bytes_exactly()
         weights = find_eight_bit() if eight_bit else find_weights()
-        close.append(CraftNetwork(weights, threads=threads, batch=max(1, batch), gpu=batch > 0))
+        close.append(CraftNetwork(weights, threads=threads, batch=max(1, batch), gpu=batch > 0, even=options.faint))
     if options.redact == "easyocr":
         from naflora_etl.imaging.easyocr import EasyocrNetwork
 
         close.append(EasyocrNetwork())
     elif options.coarse_px or options.redact != "craft":
         ppocr = PpocrNetwork(find_ppocr(), threads=threads)
-        scouts.append(ppocr)
+        scouts += [ppocr, FaintScout(ppocr)] if options.faint else [ppocr]
         if not options.coarse_px:
             close.append(ppocr)
         elif options.redact == "ppocr":
@@ -42,7 +43,7 @@ def open_detector(options: ImagesOptions, *, threads: int = 1) -> TextDetector |
     return SheetSearch(
         close,
         scouts=scouts,
-        trusted=scouts if options.redact != "craft" else [],
+        trusted=scouts[:1] if options.redact != "craft" else [],
         finders=_finders(options),
         detect_px=options.detect_px,
         coarse_px=options.coarse_px,

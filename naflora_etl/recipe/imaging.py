@@ -35,6 +35,8 @@ class ImagesOptions(Section):
     """Barcodes and QR codes are covered, too: they are the label in another script."""
     seals: bool = True
     """Round seals are covered, too: their text runs along a ring, where neither network sees it."""
+    faint: bool = True
+    """Contrast is evened for CRAFT, and a second scout looks for faint writing: pencil would stay readable."""
     grow: Annotated[float, Field(ge=0, le=2)] = 0.15
     """Boxes are grown by this share of their short side on each side before they are covered."""
     fill: Literal["noise", "paper"] = "noise"
