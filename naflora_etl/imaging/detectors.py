@@ -43,7 +43,7 @@ def open_detector(options: ImagesOptions, *, threads: int = 1) -> TextDetector |
     return SheetSearch(
         close,
         scouts=scouts,
-        trusted=scouts[:1] if options.redact != "craft" else [],
+        trusted=scouts if options.redact != "craft" else [],
         finders=_finders(options),
         detect_px=options.detect_px,
         coarse_px=options.coarse_px,

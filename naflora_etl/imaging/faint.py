@@ -7,7 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from naflora_etl.imaging.detect import Network, Pixels, Sight
+from naflora_etl.imaging.craft_boxes import Quad
+from naflora_etl.imaging.detect import Mask, Network, Pixels, Sight
 
 CLIP = 2.0
 """How far a close look's contrast may be raised, as OpenCV counts it; more finds more pencil, and more grain."""
@@ -17,6 +18,8 @@ SCOUT_PX = 1280
 """Long side at which a sheet is scouted for faint writing, which is large; small faint print is beyond reading."""
 SCOUT_CLIP = 4.0
 SCOUT_CELL_PX = 64
+FAINT = 70.0
+"""Grey levels below the paper up to which a line is faint. What is darker the others see unaided, and a plant is."""
 
 
 def even_contrast(rgb: Pixels, clip: float, cell_px: float) -> Pixels:
@@ -34,7 +37,7 @@ def even_contrast(rgb: Pixels, clip: float, cell_px: float) -> Pixels:
 
 
 class FaintScout:
-    """A scout that searches a smaller, evened sheet: it says where faint writing may be."""
+    """A scout that searches a smaller, evened sheet: where writing may be, and the lines that are faint."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -45,5 +48,18 @@ class FaintScout:
         scale = min(scale, SCOUT_PX / max(rgb.shape[:2]))
         small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         sight = self._network.look(even_contrast(np.asarray(small, np.uint8), SCOUT_CLIP, SCOUT_CELL_PX), 1.0)
-        boxes = [replace(box, points=box.points / np.float32(scale)) for box in sight.boxes]
+        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+        faint = [box for box in sight.boxes if _contrast(grey, box.points) <= FAINT]
+        boxes = [replace(box, points=box.points / np.float32(scale)) for box in faint]
         return replace(sight, boxes=boxes, cell_px=sight.cell_px / scale)
+
+
+def _contrast(grey: Mask, quad: Quad) -> float:
+    """Return how far, in levels, the darkest twentieth of what is about a quad lies below the paper around it."""
+    low, high = np.maximum(quad.min(axis=0), 0).astype(int), np.ceil(quad.max(axis=0)).astype(int)
+    around = int((high - low).min() / 2) + 1
+    inside = grey[low[1] : high[1] + 1, low[0] : high[0] + 1]
+    wider = grey[max(low[1] - around, 0) : high[1] + around, max(low[0] - around, 0) : high[0] + around]
+    if not inside.size:
+        return 0.0
+    return float(np.percentile(wider, 90) - np.percentile(inside, 5))
