@@ -25,9 +25,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from naflora_etl.imaging.craft import CraftNetwork
 from naflora_etl.imaging.detect import TextDetector
 from naflora_etl.imaging.detectors import open_detector
 from naflora_etl.imaging.redact import mask_quads
+from naflora_etl.imaging.search import SheetSearch
+from naflora_etl.imaging.weights import find_eight_bit
 from naflora_etl.recipe import ImagesOptions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +46,18 @@ WAYS: dict[str, dict[str, Any]] = {
     "union, scouted, close at 3600": {"redact": "union"} | WORDS_ONLY,
     "the same, barcodes and seals": {"faint": False},
     "and contrast evened for faint writing (the default)": {},
+    "in batches": {"gpu_batch": 2},
 }
+
+
+def open_way(options: ImagesOptions) -> TextDetector | None:
+    """Return the detector; of one in batches what a GPU would get (sides rounded up), here on the CPU in eight bits."""
+    if not options.gpu_batch:
+        return open_detector(options)
+    detector = open_detector(options.model_copy(update={"gpu_batch": 0}))
+    assert isinstance(detector, SheetSearch)
+    detector._close = [CraftNetwork(find_eight_bit(), batch=options.gpu_batch, even=options.faint)]
+    return detector
 
 
 class Tally:
@@ -106,7 +120,7 @@ def main() -> None:
     ways = {way: WAYS[way] for way in WAYS if any(asked in way for asked in chosen.ways)}
     grown = {} if chosen.grow is None else {"grow": chosen.grow}
     options = {way: ImagesOptions(**settings | grown) for way, settings in ways.items()}
-    detectors = {way: open_detector(each) for way, each in options.items()}
+    detectors = {way: open_way(each) for way, each in options.items()}
     words, plants = defaultdict(Tally), defaultdict(Tally)
     for name in names:
         file = name if name.endswith(".jpg") else f"{name}.jpg"

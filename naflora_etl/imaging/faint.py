@@ -9,12 +9,13 @@ import numpy as np
 
 from naflora_etl.imaging.craft_boxes import Quad
 from naflora_etl.imaging.detect import Mask, Network, Pixels, Sight
+from naflora_etl.imaging.redact import mask_quads
 
 CLIP = 2.0
 """How far a close look's contrast may be raised, as OpenCV counts it; more finds more pencil, and more grain."""
 CELL_PX = 256
 """Side of the cells that are evened for themselves in a close look, in the network's pixels: a few lines of a label."""
-SCOUT_PX = 1280
+SCOUT_PX = 960
 """Long side at which a sheet is scouted for faint writing, which is large; small faint print is beyond reading."""
 SCOUT_CLIP = 4.0
 SCOUT_CELL_PX = 64
@@ -37,7 +38,10 @@ def even_contrast(rgb: Pixels, clip: float, cell_px: float) -> Pixels:
 
 
 class FaintScout:
-    """A scout that searches a smaller, evened sheet: where writing may be, and the lines that are faint."""
+    """A scout that searches a smaller, evened sheet for lines that are faint, and is warm about those alone.
+
+    Evened, a plant is warm all over; to look closely at all of it would cost three times the search.
+    """
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -50,8 +54,9 @@ class FaintScout:
         sight = self._network.look(even_contrast(np.asarray(small, np.uint8), SCOUT_CLIP, SCOUT_CELL_PX), 1.0)
         grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
         faint = [box for box in sight.boxes if _contrast(grey, box.points) <= FAINT]
+        warm = mask_quads(sight.warm.shape, [box.points / np.float32(sight.cell_px) for box in faint], grow=0)
         boxes = [replace(box, points=box.points / np.float32(scale)) for box in faint]
-        return replace(sight, boxes=boxes, cell_px=sight.cell_px / scale)
+        return Sight(boxes, warm, sight.cell_px / scale)
 
 
 def _contrast(grey: Mask, quad: Quad) -> float:

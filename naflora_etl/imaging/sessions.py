@@ -81,11 +81,15 @@ def lay_on_canvas(
     height, width = max(1, int(rgb.shape[0] * scale)), max(1, int(rgb.shape[1] * scale))
     # Linear is what the references do; below a half it would skip pixels, and thin strokes with them.
     how = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
-    canvas = np.zeros((*canvas_size(rgb, scale, stride_px), 3), np.float32)
-    canvas[:height, :width] = cv2.resize(rgb, (width, height), interpolation=how)
-    canvas -= mean
-    canvas /= spread
-    return np.ascontiguousarray(canvas.transpose(2, 0, 1)[np.newaxis])
+    canvas = np.empty((1, 3, *canvas_size(rgb, scale, stride_px)), np.float32)
+    # of a byte there are 256 values: to look them up is several times as fast as to reckon each pixel
+    values = (np.arange(256, dtype=np.float32)[:, np.newaxis] - mean) / spread
+    for plane, levels, table in zip(
+        canvas[0], cv2.split(cv2.resize(rgb, (width, height), interpolation=how)), values.T.copy(), strict=True
+    ):
+        plane[:height, :width] = cv2.LUT(levels, table)
+        plane[height:] = plane[:, width:] = table[0]
+    return canvas
 
 
 def canvas_size(rgb: Pixels, scale: float, stride_px: int = STRIDE_PX) -> tuple[int, int]:
