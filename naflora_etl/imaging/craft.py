@@ -12,7 +12,7 @@ import numpy.typing as npt
 from naflora_etl.imaging.craft_boxes import Heat, Thresholds, boxes_from_heat
 from naflora_etl.imaging.detect import STRIDE_PX, Pixels, Sight, TextBox
 from naflora_etl.imaging.faint import CELL_PX, CLIP, even_contrast
-from naflora_etl.imaging.sessions import canvas_size, lay_on_canvas, open_session, run_session
+from naflora_etl.imaging.sessions import canvas_size, lay_on_canvas, open_session
 from naflora_etl.imaging.weights import sha256_of
 
 HEAT_STEP_PX = 2
@@ -80,7 +80,7 @@ class CraftNetwork:
         return region, affinity
 
     def _run(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return np.asarray(run_session(self._session, ["y"], {"image": images}))
+        return np.asarray(self._session.run(["y"], {"image": images})[0])
 
     def _lay(self, rgb: Pixels, scale: float) -> npt.NDArray[np.float32]:
         if self._even:

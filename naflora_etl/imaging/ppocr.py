@@ -11,7 +11,7 @@ import numpy as np
 
 from naflora_etl.imaging.craft_boxes import Heat, Quad
 from naflora_etl.imaging.detect import Pixels, Sight, TextBox
-from naflora_etl.imaging.sessions import lay_on_canvas, open_session, run_session
+from naflora_etl.imaging.sessions import lay_on_canvas, open_session
 from naflora_etl.imaging.weights import sha256_of
 
 # RapidOCR's own settings for this model.
@@ -41,7 +41,7 @@ class PpocrNetwork:
         """Search `rgb` at `scale`; the boxes are in its own pixels."""
         # It was taught on blue, green, red.
         image = lay_on_canvas(rgb[:, :, ::-1], scale, HALF, HALF)
-        heat = np.asarray(run_session(self._session, None, {self._input: image}))[0, 0]
+        heat = np.asarray(self._session.run(None, {self._input: image})[0])[0, 0]
         found = boxes_from_probability(heat)
         step = np.float32(1 / scale)
         boxes = [TextBox(points * step, score, "ppocr") for points, score in found]
