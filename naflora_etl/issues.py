@@ -36,6 +36,7 @@ ISSUES: dict[str, str] = {
     "SOURCE_UNREADABLE": "The aggregator's answer, or the archive, could not be read.",
     "SOURCE_CEILING": "Paging ended at the aggregator's ceiling or the recipe's; what lies beyond was not read.",
     "NAME_NOT_IN_SOURCE": "The aggregator's taxonomy has no exact match of the name, so no records were asked for.",
+    "DATASET_NOT_NAMED": "The aggregator did not say what this dataset is called; its key stands in its place.",
     "NO_RECORDS": "No aggregator has a record of this taxon.",
     "NO_IMAGE": "The record has no image, or only a web page where one should be.",
     "IMAGE_WITHOUT_RECORD": "The specimen record of the image is not there, so its label is unknown.",

@@ -115,6 +115,10 @@ def test_a_download_gives_the_same_images_as_the_search(tmp_path: Path, options:
     assert search.select(same).equals(download.select(same))
     kept = [{row["record_key"]: row["issue"] for row in table(recipe, "records")} for recipe in (searched, downloaded)]
     assert kept[0] == kept[1]
+    titles = [_titles(recipe.parent / "work" / "release") for recipe in (searched, downloaded)]
+    assert titles[0] == titles[1], "one asks GBIF what each dataset is called, the other reads it in the archive"
+    assert all(title and cited for source, title, _, cited in titles[0] if source == "gbif")
+    assert all(title for _, title, *_ in titles[0]) and {source for source, *_ in titles[0]} == {"gbif", "idigbio"}
     _check_citations(downloaded.parent / "work" / "release", download)
     assert "GBIF Occurrence Download" not in (searched.parent / "work/release/citations.bib").read_text()
     secrets = [value.encode() for value in LOGIN.values()]
@@ -122,6 +126,11 @@ def test_a_download_gives_the_same_images_as_the_search(tmp_path: Path, options:
         assert not any(secret in body for secret in secrets), path
     assert not any(value in told for value in LOGIN.values())
     assert "unchanged" in build(downloaded) and posts(options) == before + 1
+
+
+def _titles(release: Path) -> list[tuple[str, ...]]:
+    rows = read_parquet(release / "datasets.parquet").to_pylist()
+    return [(row["source"], row["title"], row["doi"], row["citation"]) for row in rows]
 
 
 def _check_citations(release: Path, manifest: pa.Table) -> None:

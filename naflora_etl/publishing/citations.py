@@ -1,10 +1,10 @@
-"""citations.bib and citations.json: the release and every download that it rests on, for TeX and for CSL readers."""
+"""citations.bib and citations.json: the release, every download and every dataset that it rests on, for TeX and CSL."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naflora_etl.publishing.citation import BRACES, HERBARIA, render_bibtex
@@ -16,7 +16,7 @@ CSL = "citations.json"
 
 
 def render_bibliography(contents: Contents, downloads: Sequence[Download]) -> bytes:
-    """Return the BibTeX entries: the release's, then one a download."""
+    """Return the BibTeX entries: the release's, then one a download, then one a dataset whose title is known."""
     entries = [render_bibtex(contents)]
     for download in downloads:
         lines = {
@@ -30,6 +30,16 @@ def render_bibliography(contents: Contents, downloads: Sequence[Download]) -> by
         }
         said = [f"  {name:<9} = {{{value}}}" for name, value in lines.items() if value]
         entries.append("@misc{" + ",\n".join([f"gbif_{re.sub(r'[^0-9A-Za-z]', '_', download.doi)}", *said]) + "\n}")
+    for row in _named(contents):
+        lines = {
+            "title": f"{{{row['title'].translate(BRACES)}}}",
+            "year": _year(row),
+            "doi": row["doi"] or "",
+            "url": _page(row),
+            "note": (row["citation"] or "").translate(BRACES),
+        }
+        said = [f"  {name:<9} = {{{value}}}" for name, value in lines.items() if value]
+        entries.append("@misc{" + ",\n".join([_dataset_key(row), *said]) + "\n}")
     return ("\n\n".join(entries) + "\n").encode()
 
 
@@ -59,14 +69,46 @@ def render_csl(contents: Contents, downloads: Sequence[Download]) -> bytes:
         )
         for download in downloads
     ]
+    items += [
+        _item(
+            _dataset_key(row),
+            row["title"],
+            "",
+            _year(row),
+            DOI=row["doi"] or "",
+            URL=_page(row),
+            note=row["citation"] or "",
+        )
+        for row in _named(contents)
+    ]
     return (json.dumps(items, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _item(key: str, title: str, author: str, date: str, **more: str) -> dict[str, Any]:
     parts = [int(part) for part in re.findall(r"\d+", date)[:3]]
-    item: dict[str, Any] = {"id": key, "type": "dataset", "title": title, "author": [{"literal": author}]}
+    item: dict[str, Any] = {"id": key, "type": "dataset", "title": title}
+    item |= {"author": [{"literal": author}]} if author else {}
     item |= {"issued": {"date-parts": [parts]}} if parts else {}
     return item | {name: value for name, value in more.items() if value}
+
+
+def _named(contents: Contents) -> list[dict[str, Any]]:
+    """Return the datasets whose title is known; the others stand in ACKNOWLEDGEMENTS.txt alone, by their keys."""
+    return [row for row in contents.datasets.to_pylist() if row["title"]]
+
+
+def _dataset_key(row: Mapping[str, Any]) -> str:
+    return f"{row['source']}_dataset_{re.sub(r'[^0-9A-Za-z]', '_', row['datasetKey'])}"
+
+
+def _page(row: Mapping[str, Any]) -> str:
+    return f"https://doi.org/{row['doi']}" if row["doi"] else row["address"] or ""
+
+
+def _year(row: Mapping[str, Any]) -> str:
+    """Return the year in a dataset's citation, which stands in brackets; empty when there is none."""
+    found = re.search(r"\((\d{4})\)", row["citation"] or "")
+    return found[1] if found else ""
 
 
 def _date(download: Download) -> str:

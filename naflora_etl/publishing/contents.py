@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from naflora_etl.publishing.diff import Difference
 from naflora_etl.publishing.funnel import Host, Step
 from naflora_etl.publishing.kaggle import UNNAMED
 from naflora_etl.publishing.licences import Licence, name_licence, whole_licence
+from naflora_etl.publishing.manifest import Names as DatasetNames
+from naflora_etl.publishing.manifest import list_datasets
 from naflora_etl.publishing.verdicts import Names
 
 
@@ -46,6 +49,8 @@ class Contents:
     names: Names | None = None
     changes: Difference | None = None
     """What changed since the release before this one, where the recipe names it."""
+    dataset_names: DatasetNames = field(default_factory=dict)
+    """Title, DOI and citation of the datasets that told their title, by source and key."""
 
     @property
     def release(self) -> dict[str, Any]:
@@ -85,9 +90,22 @@ class Contents:
         return self._count(pc.coalesce(self.manifest["countryCode"], UNNAMED))
 
     @cached_property
-    def datasets(self) -> tuple[Count, ...]:
-        """Images of each data set of the aggregators, the largest first."""
-        return self._count(pc.coalesce(self.manifest["datasetKey"], UNNAMED))
+    def datasets(self) -> pa.Table:
+        """The table of datasets, with what is known of their names."""
+        return list_datasets(self.manifest, self.dataset_names)
+
+    @cached_property
+    def titles(self) -> tuple[Count, ...]:
+        """Images of each data set of the aggregators, by its title, else its key; the largest first."""
+        rows = self.manifest.select(["source", "datasetKey", "part"])
+        counts: Counter[tuple[str, str | None, str]] = Counter()
+        for row in rows.group_by(rows.column_names).aggregate([([], "count_all")]).to_pylist():
+            counts[row["source"], row["datasetKey"], row["part"]] = row["count_all"]
+        found = []
+        for row in self.datasets.to_pylist():
+            test = counts[row["source"], row["datasetKey"], "test"]
+            found.append(Count(row["title"] or row["datasetKey"] or UNNAMED, row["images"], test))
+        return tuple(sorted(found, key=lambda count: (-count.images, count.name)))
 
     @cached_property
     def licences(self) -> tuple[tuple[Count, Licence], ...]:

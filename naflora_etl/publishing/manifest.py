@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import IO
 
 import numpy as np
@@ -28,6 +29,10 @@ FROM_IMAGES = (
 )  # fmt: skip
 FROM_TAXA = ("taxon_name", "taxon_authors", "family", "genus", "species", "ipni_id")
 PAGES = {"gbif": "https://www.gbif.org/dataset/{}", "idigbio": "https://www.idigbio.org/portal/recordsets/{}"}
+NAMING = ("title", "doi", "citation")
+"""What a table of datasets says that no manifest does."""
+Names = Mapping[tuple[str, str], tuple[str, str | None, str | None]]
+"""NAMING of the datasets that told their title, by source and key."""
 BULK = "text_quads"
 """Half of a manifest's bytes, which nothing is counted from: it is never in memory whole, and stands in files alone."""
 MEMORY = "1200MB"
@@ -197,16 +202,22 @@ def list_specimens(manifest: pa.Table) -> pa.Table:
     return _promised(rows, read_contract("specimens"))
 
 
-def list_datasets(manifest: pa.Table) -> pa.Table:
+def list_datasets(manifest: pa.Table, names: Names = MappingProxyType({})) -> pa.Table:
     """Return one row per dataset that gave images to the manifest, the largest of each aggregator first."""
+    columns = ("source", "datasetKey", *NAMING)
+    rows = [dict(zip(columns, (*whose, *said), strict=True)) for whose, said in sorted(names.items())]
+    named = pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in columns]))
     pages = " ".join(f"when '{source}' then replace('{page}', '{{}}', datasetKey)" for source, page in PAGES.items())
     return _promised(
         query_tables(
-            f"""select source, datasetKey, case source {pages} end as address, count(*) as images,
+            f"""select source, datasetKey, any_value(title) as title, any_value(doi) as doi,
+                    any_value(citation) as citation, case source {pages} end as address, count(*) as images,
                     count(distinct specimen_key) as specimens,
                     string_agg(distinct institutionCode, ' | ' order by institutionCode) as institutions,
                     string_agg(distinct license, ' | ' order by license) as licenses
-                from manifest group by source, datasetKey order by source, images desc, datasetKey""",
+                from manifest left join named using (source, datasetKey)
+                group by source, datasetKey order by source, images desc, datasetKey""",
+            named=named,
             manifest=manifest.select(["source", "datasetKey", "specimen_key", "institutionCode", "license"]),
         ),
         read_contract("datasets"),

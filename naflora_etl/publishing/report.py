@@ -57,6 +57,7 @@ def render_report(contents: Contents, pairs: Sequence[Pair], reading: Mapping[st
         licences=contents.licences[:MOST_ROWS],
         licence=contents.licence,
         institutions=show(contents.institutions),
+        datasets=show(contents.titles),
         families=show(contents.families),
         countries=show(contents.countries),
         audit=audit_manifest(contents.manifest),

@@ -15,6 +15,7 @@ from multidict import MultiDict
 from naflora_etl.sandbox.flora import TaxonName
 from naflora_etl.sandbox.gatherings import Specimen
 from naflora_etl.sandbox.gbif_record import BACKBONE, COL_XR, interpreted_at, key_in, lineage_of, write_record
+from naflora_etl.sandbox.herbaria import INSTITUTIONS
 from naflora_etl.sandbox.world import World
 
 DEFAULT_LIMIT, MOST_A_PAGE, CEILING = 20, 300, 100_000
@@ -34,6 +35,7 @@ class Gbif:
         return [
             web.get("/v1/occurrence/search", self.search),
             web.get("/v1/occurrence/{key}", self.occurrence),
+            web.get("/v1/dataset/{key}", self.dataset),
             web.get("/v1/occurrence/{key}/fragment", self.fragment),
             web.get("/v2/species/match", self.match),
             web.get("/v1/species/match", self.match_flat),
@@ -77,6 +79,23 @@ class Gbif:
         listed = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[first : first + most]
         name = re.sub("([A-Z])", r"_\1", field).upper()
         return {"field": name, "counts": [{"name": value, "count": count} for value, count in listed]}
+
+    async def dataset(self, request: web.Request) -> web.Response:
+        """Answer for one dataset as GBIF's registry does; 404 for what it never had."""
+        key = request.match_info["key"].lower()
+        keeper = next((keeper for keeper in INSTITUTIONS if keeper.dataset_key == key), None)
+        if keeper is None:
+            return web.json_response({"code": 404, "message": "Not found"}, status=404)
+        told = {
+            "key": key,
+            "publishingOrganizationKey": keeper.publisher_key,
+            "doi": keeper.dataset_doi,
+            "type": "OCCURRENCE",
+            "title": keeper.dataset_title,
+            "license": keeper.record_license,
+            "citation": {"text": keeper.dataset_citation},
+        }
+        return web.json_response(told)
 
     async def occurrence(self, request: web.Request) -> web.Response:
         """Answer for one record; 404 for what was never here, or is not any more."""

@@ -55,6 +55,21 @@ class Institution:
         return as_uuid(f"dataset/{self.code}")
 
     @property
+    def dataset_title(self) -> str:
+        """What the dataset, or the recordset, is called."""
+        return f"{self.collection} of {self.name}"
+
+    @property
+    def dataset_doi(self) -> str:
+        """DOI of the dataset."""
+        return f"10.15468/{self.code.lower()}"
+
+    @property
+    def dataset_citation(self) -> str:
+        """How the dataset wants to be cited."""
+        return f"{self.name} (2026). {self.dataset_title}. Occurrence dataset https://doi.org/{self.dataset_doi}"
+
+    @property
     def publisher_key(self) -> str:
         """GBIF key of the publishing organisation."""
         return as_uuid(f"publisher/{self.code}")

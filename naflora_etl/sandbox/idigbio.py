@@ -81,7 +81,10 @@ class Idigbio:
 
     async def view(self, request: web.Request) -> web.Response:
         """Answer for one record or picture."""
-        kind, found = request.match_info["type"], find_uuid(self.world, request.match_info["uuid"])
+        kind = request.match_info["type"]
+        if kind == "recordsets":
+            return _view_recordset(request.match_info["uuid"])
+        found = find_uuid(self.world, request.match_info["uuid"])
         if found is None or kind not in ("records", "mediarecords", "media") or (kind == "records") == bool(found[1]):
             return web.json_response({"error": "Not Found", "statusCode": 404}, status=404)
         specimen, picture = found
@@ -224,7 +227,7 @@ def _attribution(items: list[Item]) -> list[Item]:
         {
             "uuid": keeper.recordset,
             "itemCount": counts[keeper.recordset],
-            "name": keeper.name,
+            "name": keeper.dataset_title,
             "description": f"Specimens of {keeper.name}.",
             "data_rights": keeper.record_license,
             "publisher": keeper.publisher_key,
@@ -233,6 +236,14 @@ def _attribution(items: list[Item]) -> list[Item]:
         for keeper in INSTITUTIONS
         if counts[keeper.recordset]
     ]
+
+
+def _view_recordset(uuid: str) -> web.Response:
+    keeper = next((keeper for keeper in INSTITUTIONS if keeper.recordset == uuid.lower()), None)
+    if keeper is None:
+        return web.json_response({"error": "Not Found", "statusCode": 404}, status=404)
+    told = {"uuid": keeper.recordset, "type": "recordsets", "data": {"collection_name": keeper.dataset_title}}
+    return web.json_response(told | {"indexTerms": {"name": keeper.dataset_title, "uuid": keeper.recordset}})
 
 
 def _fits(terms: Item, wanted: Item) -> bool:

@@ -106,6 +106,21 @@ class Archive:
         with _telling(self.path):
             return reader.read_block(block) if isinstance(block, RowBlock) else block
 
+    def read_beside(self, location: str) -> bytes | None:
+        """Return a document that lies beside meta.xml; None where there is none, or one far too large for a document.
+
+        `location` must come from a known name, never from the archive.
+        """
+        with _telling(self.path):
+            if self.zip is None:
+                place = Path(self.path) / location
+                return place.read_bytes() if place.is_file() and place.stat().st_size <= LARGEST_META else None
+            try:
+                member = self.zip.getinfo(self.root + location)
+            except KeyError:
+                return None
+            return self.zip.read(member) if member.file_size <= LARGEST_META else None
+
     @property
     def size_bytes(self) -> int:
         """Size of the zip, or of all files in the folder."""

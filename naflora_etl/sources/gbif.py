@@ -11,7 +11,16 @@ from typing import Any
 
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources.darwincore import Media, Occurrence, clean_text
-from naflora_etl.sources.paging import Page, Request, Taxon, Unreadable, items_of, page_size_at, read_json
+from naflora_etl.sources.paging import (
+    Page,
+    Request,
+    Taxon,
+    Unreadable,
+    distinct_keys,
+    items_of,
+    page_size_at,
+    read_json,
+)
 
 CEILING = 100_000
 """offset + limit at most; HTTP 400 beyond."""
@@ -163,9 +172,11 @@ def records_request(
 def read_record_page(body: bytes) -> Page:
     """Return what a page of records says about the pages to come; raises Unreadable."""
     answer = read_json(body)
-    count, total = len(items_of(answer, "results", "key")), answer.get("count")
+    items, total = items_of(answer, "results", "key"), answer.get("count")
+    count = len(items)
     end = bool(answer.get("endOfRecords", True)) or count == 0
-    return Page(count, total=total if isinstance(total, int) else count, end=end)
+    datasets = distinct_keys(item.get("datasetKey") for item in items)
+    return Page(count, total=total if isinstance(total, int) else count, end=end, datasets=datasets)
 
 
 def read_records(body: bytes, page_key: str = "") -> Iterator[Occurrence]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources.darwincore import Media, Occurrence, clean_text
-from naflora_etl.sources.paging import Page, Request, Taxon, items_of, page_size_at, read_json
+from naflora_etl.sources.paging import Page, Request, Taxon, distinct_keys, items_of, page_size_at, read_json
 from naflora_etl.sources.places import alpha3_code
 
 CEILING = 100_000
@@ -102,9 +102,12 @@ def condition_for(genus: str | list[str], epithet: str | list[str], options: Har
 def read_page(request: Request, body: bytes) -> Page:
     """Return what a page says about the pages to come; raises Unreadable."""
     answer = read_json(body)
-    count, total = len(items_of(answer, "items", "uuid")), answer.get("itemCount")
+    items, total = items_of(answer, "items", "uuid"), answer.get("itemCount")
+    count = len(items)
     total = total if isinstance(total, int) else count
-    return Page(count, total=total, end=count == 0 or request.offset + count >= total)
+    recordsets = (_part(item, "indexTerms").get("recordset") for item in items if request.kind == "records")
+    end = count == 0 or request.offset + count >= total
+    return Page(count, total=total, end=end, datasets=distinct_keys(recordsets))
 
 
 def read_records(pages: Iterable[tuple[str, bytes]]) -> Iterator[Occurrence]:

@@ -76,6 +76,8 @@ class Errand:
         self.failures = 0
         self.taxon_keys: dict[str, str] = {}
         """The aggregator's own keys, as far as it told them."""
+        self.datasets: dict[str, str] = {}
+        """Datasets of the records that came, each with the first taxon that it has."""
 
     async def run(self, ask: Ask, tell: Callable[[str], None]) -> None:
         """Ask about every taxon, one page after the other."""
@@ -116,6 +118,8 @@ class Errand:
                 query = (request.kind, request.part)
                 if not anew and totals.setdefault(query, page.total) != page.total:
                     return None
+            for dataset in page.datasets:
+                self.datasets.setdefault(dataset, taxon["taxon_id"])
             if page.taxon_key:
                 self.taxon_keys[taxon["taxon_id"]] = page.taxon_key
             request = self.portal.next_request(request, page, taxon, self.options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -72,6 +73,8 @@ class Page:
     issue: str | None = None
     parts: tuple[tuple[str, ...], ...] = ()
     """What the queries are about into which a query that is too large is cut."""
+    datasets: tuple[str, ...] = ()
+    """Keys of the datasets or recordsets of the page's records."""
 
 
 class Portal(Protocol):
@@ -104,6 +107,11 @@ def items_of(answer: dict[str, Any], name: str, key: str) -> list[dict[str, Any]
     if not isinstance(items, list) or not all(isinstance(item, dict) and item.get(key) is not None for item in items):
         raise Unreadable(f"JSON, but without a list of {name} that have a {key}")
     return items
+
+
+def distinct_keys(values: Iterable[object]) -> tuple[str, ...]:
+    """Return each text among some values once, sorted."""
+    return tuple(sorted({value for value in values if isinstance(value, str) and value}))
 
 
 def page_size_at(offset: int, size: int, ceiling: int) -> int:

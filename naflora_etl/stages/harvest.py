@@ -6,6 +6,7 @@ writes  harvest        one row per raw page or archive
 Each aggregator is asked one question after the other, never two at a time; a failure of one does not hold up another.
 Where an aggregator is asked, every taxon has a row of it; an archive asks nobody, so no key can be accounted for here.
 GBIF's download API is asked once for all taxa, by the first slice: an archive with a DOI comes in place of pages.
+Where GBIF or iDigBio came by pages, each dataset on them is asked about once, for its title.
 After `naflora reharvest` only what may have changed is asked for; the rest is taken over from the harvest before.
 """
 
@@ -29,6 +30,8 @@ from naflora_etl.issues import TRANSIENT
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources import gbif_download, idigbio_download
 from naflora_etl.sources.archives import ArchiveErrand, check_archives, is_address, read_local
+from naflora_etl.sources.dataset_errand import DatasetErrand
+from naflora_etl.sources.dataset_names import key_in
 from naflora_etl.sources.gbif_names import DownloadErrand
 from naflora_etl.sources.page_errand import Errand, Journal
 from naflora_etl.sources.paging import Taxon
@@ -79,16 +82,25 @@ def harvest_pages(
     if slice == 0:
         errands.append(ArchiveErrand(options, blobs, earlier.take("archive", None)))
     journals: list[Journal] = []
+    naming: list[DatasetErrand] = []
+    of_datasets: dict[str, Row] = {}
     for name in by_pages:
         kept = [taxon["taxon_id"] for taxon in wanted if earlier.is_kept(name, taxon["taxon_id"])]
         rows += [row for taxon_id in kept for row in earlier.take(name, taxon_id)]
         asked = [taxon for taxon in wanted if taxon["taxon_id"] not in set(kept)]
+        told = [row for taxon in wanted for row in earlier.take(name, taxon["taxon_id"]) if key_in(row["page_key"])]
         journals.append(Journal(notes, f"pages-{digest_of([name, kept, asked, options.model_dump()])[:16]}"))
-        errands.append(Errand(name, asked, options, blobs, PORTALS[name], journals[-1]))
+        paging = Errand(name, asked, options, blobs, PORTALS[name], journals[-1])
+        errands.append(paging)
+        named = {key_in(row["page_key"]) or "" for row in told if row["taxon_id"] in set(kept) and not row["issue"]}
+        naming.append(DatasetErrand(paging, options, blobs, notes, named))
+        of_datasets |= {row["page_key"]: row for row in told}
     if any(errand.taxa for errand in errands):
-        http.run(_ask_all(errands, http, progress))
+        http.run(_ask_all(errands, naming, http, progress))
     for errand in errands:
         rows += _mended(errand.rows, earlier)
+    of_datasets |= {row["page_key"]: row for some in naming for row in some.rows}
+    rows = [row for row in rows if row["page_key"] not in of_datasets] + list(of_datasets.values())
     for journal in journals:
         journal.close()
     rows.sort(key=lambda row: row["page_key"])
@@ -113,7 +125,9 @@ def _mended(rows: list[Row], earlier: Earlier) -> list[Row]:
     return [row for taxon_id, own in of_taxa.items() for row in (earlier.mend(own) if taxon_id else own)]
 
 
-async def _ask_all(errands: Sequence[AnyErrand], http: HttpClient, progress: Callable[..., None]) -> None:
+async def _ask_all(
+    errands: Sequence[AnyErrand], naming: Sequence[DatasetErrand], http: HttpClient, progress: Callable[..., None]
+) -> None:
     total = sum(len(errand.taxa) for errand in errands)
 
     def tell(note: str) -> None:
@@ -121,6 +135,7 @@ async def _ask_all(errands: Sequence[AnyErrand], http: HttpClient, progress: Cal
 
     async with http.session() as ask:
         await asyncio.gather(*(errand.run(ask, tell) for errand in errands))
+        await asyncio.gather(*(errand.run(ask) for errand in naming))
 
 
 def _distinct(taxa: pa.Table) -> list[Taxon]:

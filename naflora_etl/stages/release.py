@@ -66,7 +66,6 @@ from naflora_etl.publishing.manifest import (
     FOR_SHARDS,
     count_classes,
     join_manifest,
-    list_datasets,
     list_excluded,
     list_names,
     list_specimens,
@@ -81,6 +80,7 @@ from naflora_etl.publishing.verdicts import count_names
 from naflora_etl.publishing.withdrawn import NAME as WITHDRAWN
 from naflora_etl.publishing.withdrawn import find_withdrawn, write_withdrawn
 from naflora_etl.recipe import Recipe, ReleaseOptions
+from naflora_etl.sources.dataset_names import find_names
 from naflora_etl.sources.renewal import PUBLISHED
 
 READS = ("shards", "split", "images", "selection", "records", "harvest", "taxa", "checklist")
@@ -123,6 +123,7 @@ def write_release(
     contents = gather_contents(
         given,
         recipe,
+        blobs=blobs,
         tables=tables,
         spool=spool,
         backbone=describe_backbone(tables.metadata("wcvp")),
@@ -159,6 +160,7 @@ def gather_contents(
     recipe: Recipe,
     *,
     tables: Tables,
+    blobs: Blobs,
     spool: Spool,
     backbone: Backbone | None,
     certificate: dict[str, Any] | None,
@@ -172,6 +174,8 @@ def gather_contents(
     with spool:
         manifest = join_manifest(given["shards"], given["taxa"], pieces, spool, fetch_times=recipe.release.fetch_times)
     classes, taxa = count_classes(given), tables.whole("taxa")
+    sets = manifest.select(["source", "datasetKey"]).group_by(["source", "datasetKey"]).aggregate([]).to_pylist()
+    wanted = [(row["source"], row["datasetKey"]) for row in sets if row["datasetKey"]]
     return Contents(
         recipe=publish_recipe(recipe),
         backbone=asdict(backbone) if backbone else None,
@@ -179,6 +183,7 @@ def gather_contents(
         classes=classes,
         certificate=certificate,
         names=count_names(taxa, classes, VERDICTS, RULES, FLAGGED),
+        dataset_names=find_names(given["harvest"].to_pylist(), wanted, blobs.get, blobs.file),
         changes=tell_changes(recipe.release, recipe.name, manifest, list_names(taxa)),
         **aside,
     )
@@ -199,7 +204,7 @@ def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
 
 def _write_tables(files: ReleaseFiles, contents: Contents, taxa: pa.Table, tree: str | None) -> None:
     manifest, classes = contents.manifest, contents.classes
-    specimens, datasets, names = list_specimens(manifest), list_datasets(manifest), list_names(taxa)
+    specimens, datasets, names = list_specimens(manifest), contents.datasets, list_names(taxa)
     files.write("specimens.parquet", "table", lambda stream: write_parquet(specimens, stream))
     files.write("datasets.parquet", "table", lambda stream: write_parquet(datasets, stream))
     files.write("names.parquet", "table", lambda stream: write_parquet(names, stream))

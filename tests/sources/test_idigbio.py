@@ -151,7 +151,12 @@ def test_a_recorded_search_answer() -> None:
     if not path.is_file():
         pytest.skip(f"the recorded answer {path.name} is not here")
     body = json.dumps(json.loads(path.read_text(encoding="utf-8"))["response"]).encode()
-    assert idigbio.read_page(idigbio.first_request(TAXON, OPTIONS), body) == Page(2, total=608, end=False)
+    assert idigbio.read_page(idigbio.first_request(TAXON, OPTIONS), body) == Page(
+        2,
+        total=608,
+        end=False,
+        datasets=("4a32531f-1580-499f-bd48-5b0ef4cc5722", "e2c129bc-e45b-43d1-ab52-86e52093080b"),
+    )
     rows = [describe_specimen(r) for r in idigbio.read_records([("p", body)])]
     assert rows[0]["scientificName"] == "Setophaga caerulescens"
     assert (rows[0]["eventDate"], rows[0]["year"], rows[0]["countryCode"]) == ("1868-01-01/1868-12-31", 1868, "US")
