@@ -98,8 +98,8 @@ def plan_recipe(recipe: Recipe, workspace: Workspace) -> Plan:
     if backbone:
         notes += (f"Names are those of {backbone.as_sentence()}.",)
     if errands:
-        notes += (f"Sizes assume {SHEET_BYTES / 1e6:.1f} MB a sheet; times are those of the polite rates; what fails "
-                  "and is tried again comes on top.",)  # fmt: skip
+        notes += (f"Sizes assume {SHEET_BYTES / 1e6:.1f} MB a sheet; times are those of the polite rates; a question "
+                  "a dataset, and what fails and is tried again, come on top.",)  # fmt: skip
     return Plan(taxa, receipts.find("harvest") is None, tuple(errands), notes)
 
 
