@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +90,7 @@ class Assembly:
         self._told.add(batch.specimens)
         self._shown.add(batch.pictures)
         for known, name in zip(self._compared, COMPARED, strict=True):
-            known.append(batch.specimens[name].to_numpy())
+            known.append(batch.specimens[name].to_numpy().copy())  # a view would keep all columns of the batch
         hashes = batch.pictures["image_hash"].to_numpy()
         self._images.append(hashes[hashes != 0])
 
@@ -131,13 +132,15 @@ class Assembly:
     def _joining(self) -> Callable[[int], Joined]:
         """Return what joins a part, whose rows were all filed."""
         pa.default_memory_pool().release_unused()  # of batches that are on the scratch disk by now
-        repeats, self._images = Repeats(self._images), []
         compared = []
         while self._compared:  # millions of numbers: each list goes when it is one array
             compared.append(np.concatenate(self._compared.pop(0)))
-        suspects = find_suspects(*compared)
+        with ThreadPoolExecutor() as pool:  # each sorts by itself, without Python's lock
+            counting, comparing = pool.submit(Repeats, self._images), pool.submit(find_suspects, *compared)
+            of_specimens, of_pictures = place_rows(self._told.hashes, self._shown.hashes, self._parts)
+            repeats, suspects = counting.result(), comparing.result()
+        self._images = []
         compared.clear()
-        of_specimens, of_pictures = place_rows(self._told.hashes, self._shown.hashes, self._parts)
         self._told.place(of_specimens)
         self._shown.place(of_pictures)
 

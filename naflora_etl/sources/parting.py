@@ -33,7 +33,7 @@ class Batches:
         """Put a batch behind the others."""
         if rows.num_rows:
             self._shelf.add(rows)
-            self.hashes.append(rows["stem_hash"].to_numpy())
+            self.hashes.append(rows["stem_hash"].to_numpy().copy())  # a view would keep all columns of the batch
 
     def place(self, places: Sequence[np.ndarray]) -> None:
         """Say to which part each row of each batch belongs."""
