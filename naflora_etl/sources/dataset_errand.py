@@ -1,6 +1,6 @@
 """Each dataset on the pages of an aggregator is asked about once: its title, DOI and citation, kept as they came.
 
-A release can do without: a dataset that is not answered for is called by its key, and no build waits or tries again.
+A release can do without: a dataset that is not answered for is called by its key, and no build stops or asks again.
 """
 
 from __future__ import annotations

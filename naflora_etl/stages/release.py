@@ -342,6 +342,7 @@ STAGE = Stage(
     reads=READS,
     run=write_release,
     uses=("tables", "blobs", "packs", "folder", "spool", "recipe", "progress"),
+    version=2,
     files=files_of,
     columns=CLEAN,
 )
