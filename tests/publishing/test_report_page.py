@@ -84,7 +84,7 @@ def test_whoever_opens_it_can_read_it(open_page: Open, size: tuple[int, int], sc
 
 def test_a_table_sorts_by_a_click_and_by_the_keyboard(open_page: Open) -> None:
     with open_page() as page:
-        table = page.locator("#makers table")
+        table = page.get_by_role("region", name="Images of each institution").locator("table")
         heading = table.get_by_role("columnheader", name="test")
         read = "rows => rows.filter(row => !row.hidden).map(row => Number(row.cells[5].textContent))"
         heading.get_by_role("button").click()
