@@ -1,4 +1,4 @@
-"""Faint pencil and pale seals, brought to where the networks see them: contrast evened, cell by cell."""
+"""Faint pencil, brought to where the networks see it: contrast evened, cell by cell."""
 
 from __future__ import annotations
 

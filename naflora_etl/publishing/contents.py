@@ -18,6 +18,8 @@ from naflora_etl.publishing.manifest import Names as DatasetNames
 from naflora_etl.publishing.manifest import list_datasets
 from naflora_etl.publishing.verdicts import Names
 
+SOURCES = {"gbif": "GBIF", "idigbio": "iDigBio"}
+
 
 class Count(NamedTuple):
     """A name, how many images bear it, and how many of those are to test on."""
@@ -101,10 +103,15 @@ class Contents:
         counts: Counter[tuple[str, str | None, str]] = Counter()
         for row in rows.group_by(rows.column_names).aggregate([([], "count_all")]).to_pylist():
             counts[row["source"], row["datasetKey"], row["part"]] = row["count_all"]
+        listed = [
+            (row["title"] or row["datasetKey"] or UNNAMED, row["source"], row["datasetKey"], row["images"])
+            for row in self.datasets.to_pylist()
+        ]
+        times = Counter(name for name, *_ in listed)
         found = []
-        for row in self.datasets.to_pylist():
-            test = counts[row["source"], row["datasetKey"], "test"]
-            found.append(Count(row["title"] or row["datasetKey"] or UNNAMED, row["images"], test))
+        for name, source, key, images in listed:  # one set comes under one title from both aggregators
+            told = f"{name} ({SOURCES.get(source, source)})" if times[name] > 1 else name
+            found.append(Count(told, images, counts[source, key, "test"]))
         return tuple(sorted(found, key=lambda count: (-count.images, count.name)))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""From staged records and media to the records table: described by batch, joined by bucket, judged by image."""
+"""From staged records and media to the records table: described by batch, joined by part, judged by image."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ NOT_TOLD = ("seq", "medium", "surname", "number", "image_hash", *COMPARED)
 
 
 def conclude(rows: pa.Table, changed: pa.Table, named: pa.Table) -> pa.Table:
-    """Return the rows of a bucket with what the judgements over all rows changed in them, by position."""
+    """Return the rows of a part with what the judgements over all rows changed in them, by position."""
     table = {name: decode(rows[name]) for name in rows.column_names if name not in NOT_TOLD}
     table["issue"] = pc.coalesce(table["issue"], table["license_issue"])
     nothing = pa.nulls(rows.num_rows, pa.string())

@@ -12,6 +12,7 @@ from small_world import SmallWorld, make_table, make_world
 from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.contracts import check_table, read_contract
 from naflora_etl.engine.tables import read_parquet
+from naflora_etl.publishing.contents import Contents
 from naflora_etl.publishing.table_check import check_derived_tables
 from naflora_etl.publishing.verify import verify_release
 
@@ -63,6 +64,14 @@ def test_card_and_report_call_it_by_its_title(world: SmallWorld) -> None:
     assert "Plants &amp; &lt;fungi&gt; of 100% Québec" in page and "<fungi>" not in page
     makers = page[page.index("Images of each data set") : page.index('id="where"')]
     assert ">d1<" in makers
+
+
+def test_one_title_that_both_aggregators_tell_says_whose() -> None:
+    rows = {"source": ["gbif", "idigbio", "gbif"], "datasetKey": ["a", "b", "c"]}
+    none = pa.table({})
+    contents = Contents({}, pa.table(rows | {"part": ["train"] * 3}), none, none, (), ())
+    vars(contents)["datasets"] = pa.table(rows | {"title": ["Herbarium", "Herbarium", None], "images": [1, 1, 1]})
+    assert [count.name for count in contents.titles] == ["Herbarium (GBIF)", "Herbarium (iDigBio)", "c"]
 
 
 def test_it_is_cited_for_tex_and_csl(world: SmallWorld) -> None:
