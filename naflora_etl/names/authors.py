@@ -52,7 +52,7 @@ def publishing_authors(citation: str) -> str:
 
 def same_authors(one: str, other: str) -> bool:
     """Say whether two citations name the same authors, whether or not either tells who stands before `ex`."""
-    if normalise_authors(one) == normalise_authors(other):
+    if one == other or normalise_authors(one) == normalise_authors(other):
         return True
     if "ex" not in one and "ex" not in other:
         return False

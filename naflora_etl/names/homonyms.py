@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from naflora_etl.names.authors import AGREE, author_similarity, normalise_authors
 from naflora_etl.names.index import BackboneIndex
@@ -25,8 +24,7 @@ _FAMILIES = {
 """The eight families with two lawful names (article 18.5 of the code)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The row that was meant, or None; the likeness of its authors; and the rows between which nothing decided."""
 
     row: int | None

@@ -6,6 +6,7 @@ The marks are those of gnparser's test document, and of European floras, which h
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _BROAD = r"s\.\s?l\.|s\.\s?lat\.?|s\.\s?ampl\.|sens(?:u|\.)\s?(?:lat(?:issimo|iore|o|\.)?|ampl(?:o|\.))|s\.?\s?lato"
 _NARROW = r"s\.\s?s\.|s\.\s?str\.?|sens(?:u|\.)\s?str(?:icto|\.)?|s\.?\s?stricto"
@@ -42,6 +43,7 @@ GARDENS = "hort."
 _ORDER = (MISAPPLIED, "agg.", "s.l.", "p.p.", "sec.", "nom.")
 
 
+@lru_cache(maxsize=65_536)
 def split_qualifier(citation: str | None) -> tuple[str | None, str | None]:
     """Return (authors alone, why the name is not meant plainly) of what stands behind a name.
 

@@ -103,9 +103,10 @@ class Resolver:
             if override:
                 return self._obey(override, parse_name(name, authorship))
         question = (name, authorship, family)
-        if question not in self._known:
-            self._known[question] = self._decide(*question)
-        return self._known[question]
+        verdict = self._known.get(question)
+        if verdict is None:
+            verdict = self._known[question] = self._decide(*question)
+        return verdict
 
     def describe(self, rows: Sequence[int]) -> str | None:
         """Return rows of the backbone as people write them, `Abies alba Mill. [381621]; ...`; None for none."""
@@ -186,14 +187,15 @@ class Resolver:
             counted = self._wanted(taxon)
             issue = "RANK_NOT_WANTED" if counted is None else None
         verdict = "unplaced" if taxon is None else "accepted" if taxon == row else "synonym"
+        name_id = index.text(row, "plant_name_id")
         return Verdict(
             canonical_name=canonical,
             match_type=found.match_type,
             match_similarity=None if found.likeness is None else round(found.likeness, 4),
             row=row,
-            plant_name_id=index.text(row, "plant_name_id"),
+            plant_name_id=name_id,
             taxon_row=taxon if counted is None else counted,
-            taxon_id=None if counted is None else index.text(counted, "plant_name_id"),
+            taxon_id=None if counted is None else name_id if counted == row else index.text(counted, "plant_name_id"),
             issue=issue,
             verdict=status.lower() if status in _PARTED else verdict,
             rule=found.rule,

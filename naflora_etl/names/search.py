@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from naflora_etl.names.authors import AGREE, author_similarity, same_authors
 from naflora_etl.names.homonyms import Choice, choose_row, in_order, same_family
@@ -24,8 +24,7 @@ _SAME_TYPE = 0.57  # author similarity of two ranks of an epithet where only one
 _LEAST_LIKE = 0.75  # similarity from which a name is worth showing to a person
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The rule that fired and the row that it chose; without a row, the rows between which nothing decided."""
 
     rule: str
@@ -36,7 +35,7 @@ class Found:
     """Rows of names that are like it, the likest first, where no rule fired."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make each of the eight a call
 class Search:
     """A name, and what the search may know and do."""
 
@@ -101,12 +100,12 @@ class Search:
 
     def _as_written(self, row: int) -> bool:
         """Say whether the words are the row's very letters, case aside, and not merely the same word."""
-        written = unicodedata.normalize("NFC", self.written or self.canonical).lower()
-        whole = unicodedata.normalize("NFC", self.index.text(row, "taxon_name") or "").lower()
+        written = _composed(self.written or self.canonical).lower()
+        whole = _composed(self.index.text(row, "taxon_name") or "").lower()
         if whole and whole in written:
             return True
         own = (self.index.text(row, column) or "" for column in ("genus", "species", "infraspecies"))
-        return all(unicodedata.normalize("NFC", word).lower() in written for word in own)
+        return all(_composed(word).lower() in written for word in own)
 
     def _misspelt(self, words: tuple[str, str, str], other_rank: list[int]) -> Found:
         if self.name.epithet is None:
@@ -190,6 +189,10 @@ class Search:
         marks = self.name.genus_hybrid, self.name.species_hybrid
         alike = [row for row in rows if self.index.hybrid_marks(row) == marks]
         return alike or [row for row in rows if any(self.index.hybrid_marks(row)) == any(marks)] or rows
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ def fold_word(word: str) -> str:
 
     The botanical code lets none of these make two names different, so words that fold alike are the same word.
     """
+    if word.isascii() and word.isalpha():
+        return word.lower()
     folded = plain_letters(word.lower())
     return folded if folded.isalpha() and folded.isascii() else _NOT_LETTERS.sub("", folded)
 
