@@ -19,6 +19,18 @@ PICTURES = ("stillimage", "image", "photograph")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 HOST = re.compile(r"[\w.-]+\.[\w-]+|localhost|[0-9]\w*|[0-9a-f:]*:[0-9a-f:.]+")
 """A host's name or address, however that is spelt; whether it may be asked, others judge."""
+_DOUBTS = re.compile(r"\b(?:cf|aff|nr|near|vel|mixed|maybe|perhaps|prob\w*|poss\w*)\b|\?")
+_BETWEEN = re.compile(r"[\W_]+")
+_WORDS = re.compile(r"[^\W_]+")
+_URN = re.compile(r"^urn:(?:uuid:)?")
+_TITLE = re.compile(r"\W*(?:collector(?:\(s\)|s)?|coll?|leg)\b[.:)]*\s*", re.IGNORECASE)
+_OTHERS = re.compile(r"[;|&/\n]|\b(?:with|and|et|y|und|s\.n)\b")
+_SUFFIX = re.compile(r"[\s,]+(?:jr|sr|ii|iii|iv)\.?$", re.IGNORECASE)
+_SUFFIX_ENDS = tuple(".rRiIvV")
+_CAPITALS = re.compile(r"(?<=[a-z]) [A-Z]{1,4}$")
+_NOBODY = frozenset(("anonymous", "unknown", "anon", "unspecified", "none"))
+_LETTER_APART = re.compile(r"(\d)-([a-z])$")
+_BEFORE_NUMBER = re.compile(r"^(?:no|nr)?-?0*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +75,15 @@ def clean_text(value: object) -> str | None:
 
 def fold_text(text: str) -> str:
     """Return letters and digits of a text in small letters without accents, a hyphen for all between them."""
+    plain = _plain_letters(text)
+    return plain if plain.isalnum() else _BETWEEN.sub("-", plain).strip("-")
+
+
+def _plain_letters(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.casefold())
-    return re.sub(r"[\W_]+", "-", "".join(c for c in plain if not unicodedata.combining(c))).strip("-")
+    return "".join([c for c in plain if not unicodedata.combining(c)])
 
 
 def short_key(*parts: str) -> str:
@@ -116,7 +135,7 @@ def specimen_key(record: Occurrence) -> str:
 
 def bare_occurrence_id(text: str) -> str:
     """Return an occurrenceID without what says that it is one, in small letters."""
-    return re.sub(r"^urn:(?:uuid:)?", "", text.lower())
+    return _URN.sub("", text.lower())
 
 
 BASES = {
@@ -146,8 +165,7 @@ def specimen_issue(basis_of_record: str | None, preparations: str | None = None)
 
 def is_doubtful(qualifier: str | None) -> bool:
     """Return whether an identificationQualifier (cf., aff., ?) leaves the taxon open."""
-    doubt = r"\b(?:cf|aff|nr|near|vel|mixed|maybe|perhaps|prob\w*|poss\w*)\b|\?"
-    return bool(re.search(doubt, (qualifier or "").lower()))
+    return _DOUBTS.search(qualifier.lower()) is not None if qualifier else False
 
 
 def gathering_key(collector: str | None, number: str | None, date: str | None) -> str | None:
@@ -160,14 +178,16 @@ def gathering_key(collector: str | None, number: str | None, date: str | None) -
 
 def surname_of(collectors: str | None) -> str | None:
     """Return the folded surname of the first collector: `clark` of `Elizabeth Clark` and `Clark, E. & Bell, J.`"""
-    text = re.sub(r"^\W*(?:collector(?:\(s\)|s)?|coll?|leg)\b[.:)]*\s*", "", collectors or "", flags=re.IGNORECASE)
-    first = re.split(r"\s*(?:[;|&/\n]|\bwith\b|\band\b|\bet\b|\by\b|\bund\b|\bs\.n\b)\s*", text, maxsplit=1)[0]
-    before, _, after = (part.strip() for part in first.partition(","))
+    text = collectors or ""
+    if title := _TITLE.match(text):
+        text = text[title.end() :]
+    if other := _OTHERS.search(text):
+        text = text[: other.start()]
+    before, _, after = text.partition(",")
     # `Clark, E.` puts the surname first; in `E. Clark, J. Bell` the comma parts two people, in `Clark Jr., E.` neither
-    name = before if before and not re.search(r"[\s.]", _without_suffix(before)) else (before or after)
-    name = re.sub(r"(?<=[a-z]) [A-Z]{1,4}$", "", _without_suffix(name))  # `Jongkind CCH`
-    words = [word for word in fold_text(name).split("-") if len(word) > 1]
-    if not words or {"anonymous", "unknown", "anon", "unspecified", "none"} & set(words):
+    name = _CAPITALS.sub("", _without_suffix(before.strip() or after.strip()))  # `Jongkind CCH`
+    words = [word for word in _WORDS.findall(_plain_letters(name)) if len(word) > 1]
+    if not words or not _NOBODY.isdisjoint(words):
         return None
     return words[-1] if not words[-1].isdigit() else None
 
@@ -175,14 +195,13 @@ def surname_of(collectors: str | None) -> str | None:
 def plain_number(text: str | None) -> str | None:
     """Return a collector's number without the words before it: `16273` of `Vink, W  16273`, `12a` of `No. 12 a`."""
     words = (text or "").split()
-    while words and not any(c.isdigit() for c in words[0]):
-        words.pop(0)
-    folded = re.sub(r"(\d)-([a-z])$", r"\1\2", fold_text(" ".join(words)))
-    return re.sub(r"^(?:no|nr)?-?0*", "", folded) or None
+    at = next((at for at, word in enumerate(words) if any(map(str.isdigit, word))), len(words))
+    folded = _LETTER_APART.sub(r"\1\2", fold_text(" ".join(words[at:])))
+    return _BEFORE_NUMBER.sub("", folded) or None
 
 
 def _without_suffix(name: str) -> str:
-    return re.sub(r"[\s,]+(?:jr|sr|ii|iii|iv)\.?$", "", name, flags=re.IGNORECASE)
+    return _SUFFIX.sub("", name) if not name.isascii() or name[-1:] in _SUFFIX_ENDS else name
 
 
 def year_of(date: str | None) -> int | None:
