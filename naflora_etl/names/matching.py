@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def match_names(
     for at, (name, authors, family) in enumerate(zip(names.names, names.authors, names.families, strict=True)):
         verdict = resolver.resolve(name, authors, family, verbatim=written[at])
         if verdict.verdict == "unreadable" and names.issues[at]:
-            verdict = replace(verdict, issue=names.issues[at])
+            verdict = verdict._replace(issue=names.issues[at])
         verdicts.append(verdict)
     return Matched(names, verdicts, resolver, count_issues(wcvp), describe_backbone(wcvp.schema.metadata))
 

@@ -36,7 +36,7 @@ def parse_name(text: str, authorship: str | None = None) -> ParsedName:
     given = authorship
     authorship, told = split_qualifier(given.strip() if given else None)
     words = text.split(" ", 2)
-    if len(words) > 1 and _is_plain(words[0], words[1]):
+    if len(words) > 1 and _is_genus(words[0]) and _is_epithet(words[1]):
         genus, epithet = words[0], words[1]
         if len(words) == 2:
             if told is None:
@@ -48,10 +48,15 @@ def parse_name(text: str, authorship: str | None = None) -> ParsedName:
     return parse_by_rules(text, given)
 
 
-def _is_plain(genus: str, epithet: str) -> bool:
-    """Say whether two words are a genus and an epithet whatever stands behind them, and whichever words they are."""
-    return (
-        genus.isascii() and genus.isalpha() and genus.istitle() and len(genus) > 1 and genus not in NO_GENUS
-        and epithet.isascii() and epithet.isalpha() and epithet.islower() and len(epithet) > 2
-        and epithet not in _NO_SHORTCUT and not genus.lower().endswith(_NO_PLANTS) and not epithet.endswith(_NO_PLANTS)
-    )  # fmt: skip
+@lru_cache(maxsize=65_536)
+def _is_genus(word: str) -> bool:
+    """Say whether a word is a genus whatever stands behind it, and read like any other one."""
+    plain = word.isascii() and word.isalpha() and word.istitle() and len(word) > 1
+    return plain and word not in NO_GENUS and not word.lower().endswith(_NO_PLANTS)
+
+
+@lru_cache(maxsize=65_536)
+def _is_epithet(word: str) -> bool:
+    """Say whether a word behind a genus is an epithet whatever stands behind it, and read like any other one."""
+    plain = word.isascii() and word.isalpha() and word.islower() and len(word) > 2
+    return plain and word not in _NO_SHORTCUT and not word.endswith(_NO_PLANTS)

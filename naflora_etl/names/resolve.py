@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -13,7 +12,7 @@ from naflora_etl.names.index import BackboneIndex
 from naflora_etl.names.overrides import DROP, Override, Overrides
 from naflora_etl.names.parse import ParsedName, parse_name
 from naflora_etl.names.qualifiers import GARDENS, MISAPPLIED, split_qualifier
-from naflora_etl.names.search import Found, Homonyms, MatchType, Search
+from naflora_etl.names.search import Found, Homonyms, MatchType, Search, folded_words
 from naflora_etl.names.spelling import fold_word
 
 MOST_ALTERNATIVES = 5
@@ -22,8 +21,7 @@ MOST_ALTERNATIVES = 5
 _PARTED = {"Illegitimate": "NAME_ILLEGITIMATE", "Invalid": "NAME_INVALID", "Misapplied": "NAME_MISAPPLIED"}
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of a name. `row` and `taxon_row` are positions in the backbone table that the resolver was given."""
 
     canonical_name: str | None = None
@@ -50,7 +48,7 @@ class Verdict:
 
 
 class Resolver:
-    """Resolves names against one backbone, each in some hundred microseconds; equal questions are answered from memory.
+    """Resolves names against one backbone, plain ones in some twenty microseconds; equal questions from memory.
 
     `ranks` are the ranks of taxa that count; None: all. With infraspecific="lump" a name that leads to a variety leads
     on to the accepted species of the same genus and epithet, if `ranks` want species; else it is RANK_NOT_WANTED.
@@ -164,7 +162,7 @@ class Resolver:
         return ("NAME_DOUBTFUL", "doubtful") if name.qualifier else None
 
     def _rows_of(self, name: ParsedName) -> tuple[int, ...]:
-        words = fold_word(name.genus), fold_word(name.epithet or ""), fold_word(name.infraspecific or "")
+        words = folded_words(name)
         return tuple(in_order(self._index, self._index.find(*words)))
 
     def _is_of_gardens(self, name: ParsedName) -> bool:
@@ -191,7 +189,7 @@ class Resolver:
         return Verdict(
             canonical_name=canonical,
             match_type=found.match_type,
-            match_similarity=None if found.likeness is None else round(found.likeness, 4),
+            match_similarity=_rounded(found.likeness),
             row=row,
             plant_name_id=name_id,
             taxon_row=taxon if counted is None else counted,
@@ -206,7 +204,7 @@ class Resolver:
 
     def _not_found(self, canonical: str | None, found: Found) -> Verdict:
         if found.choice.rivals:
-            likeness = None if found.likeness is None else round(found.likeness, 4)
+            likeness = _rounded(found.likeness)
             rivals = found.choice.rivals[:MOST_ALTERNATIVES]
             return Verdict(
                 canonical, found.match_type, likeness, issue="NAME_AMBIGUOUS", verdict="ambiguous", alternatives=rivals
@@ -228,3 +226,7 @@ class Resolver:
         if len(species) > 1:
             species = [row for row in species if index.is_hybrid(row) == index.is_hybrid(taxon)]
         return species[0] if len(species) == 1 else None
+
+
+def _rounded(likeness: float | None) -> float | None:
+    return likeness if likeness is None or likeness == 1 else round(likeness, 4)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from naflora_etl.names.authors import AGREE, author_similarity, same_authors
 from naflora_etl.names.homonyms import Choice, choose_row, in_order, same_family
 from naflora_etl.names.index import BackboneIndex
-from naflora_etl.names.likeness import Candidate, like_epithets, like_genera, similarity
+from naflora_etl.names.likeness import Candidate, Words, like_epithets, like_genera, similarity
 from naflora_etl.names.parse import ParsedName
 from naflora_etl.names.spelling import fold_word
 
@@ -53,7 +53,7 @@ class Search:
     def find(self) -> Found:
         """Try the rules of rules.RULES in their order."""
         name = self.name
-        words = fold_word(name.genus), fold_word(name.epithet or ""), fold_word(name.infraspecific or "")
+        words = folded_words(name)
         same = self.index.find(*words)
         rows = self._of_rank(same)
         if rows:
@@ -107,7 +107,7 @@ class Search:
         own = (self.index.text(row, column) or "" for column in ("genus", "species", "infraspecies"))
         return all(_composed(word).lower() in written for word in own)
 
-    def _misspelt(self, words: tuple[str, str, str], other_rank: list[int]) -> Found:
+    def _misspelt(self, words: Words, other_rank: list[int]) -> Found:
         if self.name.epithet is None:
             return Found("none", "none", None, Choice(None, None))
         candidates = like_epithets(self.index, words)
@@ -128,7 +128,7 @@ class Search:
             return Found(rule, "fuzzy", chosen[0].likeness, choice)
         return self._fallen_back(words, weighed, other_rank)
 
-    def _fallen_back(self, words: tuple[str, str, str], weighed: list[_Weighed], other_rank: list[int]) -> Found:
+    def _fallen_back(self, words: Words, weighed: list[_Weighed], other_rank: list[int]) -> Found:
         if self.name.infraspecific and self.falls_back:
             species = self._hybrids_apart(self.index.find(*words[:2]))
             if species:
@@ -189,6 +189,12 @@ class Search:
         marks = self.name.genus_hybrid, self.name.species_hybrid
         alike = [row for row in rows if self.index.hybrid_marks(row) == marks]
         return alike or [row for row in rows if any(self.index.hybrid_marks(row)) == any(marks)] or rows
+
+
+def folded_words(name: ParsedName) -> Words:
+    """Return the folded words by which the index knows a name."""
+    epithet, below = name.epithet, name.infraspecific
+    return fold_word(name.genus), fold_word(epithet) if epithet else "", fold_word(below) if below else ""
 
 
 def _composed(text: str) -> str:
