@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--arch", default="ViT-B-32")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=0, help="Threads that decode, of all ways.")
     parser.add_argument("--distinct", action="store_true", help="No two texts of a step are equal.")
     asked = parser.parse_args()
     torch.manual_seed(1)
@@ -61,11 +62,13 @@ def main() -> None:
     taken: dict[str, list[float]] = {"plain": [], "whole": [], "kept": []}
     with closing(dataset):
         started = clock()
-        features = compute_features(towers, dataset, batch=asked.batch, progress=Progress()).to(device)
+        features = compute_features(
+            towers, dataset, batch=asked.batch, workers=asked.workers, progress=Progress()
+        ).to(device)
         making = clock() - started
         towers.train()
         towers.clip.visual.eval()
-        batches = training_batches(dataset, batch=asked.batch, seed=1, steps=range(asked.steps), workers=0)
+        batches = training_batches(dataset, batch=asked.batch, seed=1, steps=range(asked.steps), workers=asked.workers)
         with closing(batches):
             for number in range(asked.steps):
                 sheets = np.random.default_rng([1, number]).permutation(len(part))[: asked.batch]

@@ -2,16 +2,20 @@
 
     python benchmarks/train_step.py --arch resnet50 --size 224 --batch 256 --precision bfloat16     (a GPU)
     python benchmarks/train_step.py --arch test_resnet --size 32 --batch 8 --precision float32 --steps 4
+    python benchmarks/train_step.py --all [--release RELEASE]           (a GPU: each network in each way)
 
 Both have their images on the device; theirs are normalised floats and ours bytes, as each library keeps them. Blocks of
 steps take turns; medians of blocks, and their ratio. Goal on a GPU: at least 0.97. With --release also end to end from
-its tars, at the recipe's workers: goal 0.95 of the resident step.
+its tars, with so many --workers, after a first block in which kernels are chosen: goal 0.95 of the resident step.
+Weights are random: they cost what others do.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +36,18 @@ from naflora_etl.learning.train import train
 from naflora_etl.learning.zoo import import_timm
 
 BLOCKS = 5
+NETWORKS = {  # of the recipes: height and width, sheets a step
+    "resnet50": (224, 256),
+    "tf_efficientnetv2_s": (256, 128),
+    "vit_base_patch16_224": (224, 128),
+    "convnext_base": (224, 128),
+}
+WAYS: dict[str, list[str]] = {
+    "float32": ["--precision=float32", "--layout=contiguous"],
+    "bfloat16": ["--precision=bfloat16", "--layout=contiguous"],
+    "bfloat16, channels_last": ["--precision=bfloat16"],
+    "bfloat16, channels_last, compile": ["--precision=bfloat16", "--compile"],
+}
 
 
 def ours(recipe: LearnRecipe, classes: int, size: int, device: torch.device) -> Callable[[int], None]:
@@ -64,15 +80,18 @@ def timms(recipe: LearnRecipe, classes: int, size: int, device: torch.device) ->
     if recipe.loop.channels_last:
         images = images.to(memory_format=torch.channels_last)
     labels = torch.randint(0, classes, (recipe.loop.batch,), device=device)
-    half = recipe.loop.precision == "bfloat16"
+    half = torch.float16 if recipe.loop.precision == "float16" else torch.bfloat16
+    scaler = torch.amp.GradScaler(device.type, enabled=half == torch.float16)
 
     def run(steps: int) -> None:
         for _ in range(steps):
             optimiser.zero_grad()
-            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            with torch.autocast(device.type, half, enabled=recipe.loop.precision != "float32"):
                 outputs = model(images)
-            torch.nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=0.1).backward()
-            optimiser.step()
+            loss = torch.nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=0.1)
+            scaler.scale(loss).backward()
+            scaler.step(optimiser)
+            scaler.update()
 
     return run
 
@@ -88,6 +107,27 @@ def speed(run: Callable[[int], None], steps: int, batch: int, device: torch.devi
     return steps * batch / (time.perf_counter() - began)
 
 
+def from_tars(release: Path, recipe: LearnRecipe, steps: int) -> tuple[float, float]:
+    """Return images a second of a training from tars, and the share of it spent waiting for them, without warm-up."""
+    loop = recipe.loop.model_copy(update={"epochs": 1_000, "log_steps": steps})
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        train(release, recipe=recipe.model_copy(update={"loop": loop}), out=out, stop_after_steps=2 * steps)
+        *_, last = csv.DictReader((out / "log.csv").read_text().splitlines())
+    return float(last["images_per_second"]), float(last["wait_share"])
+
+
+def every_network(more: list[str]) -> None:
+    """Measure each network in each way, each in a process of its own; a line of figures each, or what went wrong."""
+    for arch, (size, batch) in NETWORKS.items():
+        for way, knobs in WAYS.items():
+            asked = [f"--arch={arch}", f"--size={size}", f"--batch={batch}", *knobs, *more]
+            done = subprocess.run([sys.executable, __file__, *asked], capture_output=True, text=True)
+            told = done.stdout if done.returncode == 0 else json.dumps({"arch": arch, "failed": done.stderr[-300:]})
+            sys.stdout.write(f"{way}: {told.strip()}\n")
+            sys.stdout.flush()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--arch", default="resnet50")
@@ -96,14 +136,20 @@ def main() -> None:
     options.add_argument("--classes", type=int, default=15_501)
     options.add_argument("--precision", default="bfloat16")
     options.add_argument("--steps", type=int, default=30)
+    options.add_argument("--layout", choices=["channels_last", "contiguous"], default="channels_last")
     options.add_argument("--compile", action="store_true")
+    options.add_argument("--all", action="store_true", help="Each network of the recipes in each way.")
     options.add_argument("--release", type=Path)
     options.add_argument("--workers", type=int, default=16)
     given = options.parse_args()
+    if given.all:
+        every_network([word for word in sys.argv[1:] if word != "--all"])
+        return
     knobs = [
         *(f"model.arch={given.arch}", f"data.size_px={given.size}", f"loop.batch={given.batch}", "loop.device=auto"),
         *(f"loop.precision={given.precision}", f"loop.compile={str(given.compile).lower()}"),
-        *("loop.channels_last=true", "optimiser.name=sgdw", "loss.smoothing=0.1"),
+        f"loop.channels_last={str(given.layout == 'channels_last').lower()}",
+        *("optimiser.name=sgdw", "loss.smoothing=0.1"),
         *(f"loop.workers={given.workers}", "loop.log_steps=1000000"),
     ]
     recipe = read_learn_recipe("tiny", knobs)
@@ -122,9 +168,7 @@ def main() -> None:
     if device.type == "cuda":
         told["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
     if given.release:
-        with tempfile.TemporaryDirectory() as folder:
-            result = train(given.release, recipe=recipe, out=Path(folder) / "run", stop_after_steps=given.steps)
-        told["from_tars"] = round(result.images_per_second or 0, 1)
+        told["from_tars"], told["waiting"] = from_tars(given.release, recipe, given.steps)
     sys.stdout.write(json.dumps(told) + "\n")
 
 

@@ -66,6 +66,8 @@ def zeroshot(  # noqa: PLR0913  # a command has as many arguments as options
     from naflora_etl.learning.contrast.towers import known_towers, make_towers
     from naflora_etl.learning.contrast.tune import open_towers
     from naflora_etl.learning.contrast.zeroshot import zeroshot_release, zeroshot_table
+    from naflora_etl.learning.devices import device_for_answers
+    from naflora_etl.learning.options import LoopOptions
 
     if (release is None) == (benchmark is None):
         raise Fault("give a release, or a table with --benchmark.")
@@ -76,6 +78,8 @@ def zeroshot(  # noqa: PLR0913  # a command has as many arguments as options
             raise Fault(f"{model}: no such run; `naflora clip` makes one, or give a model of open_clip by its name.")
         recipe = ContrastRecipe(name="zeroshot")
         towers = make_towers(TowerOptions(arch=model, weights=weights))
+    loop = recipe.loop
+    towers = towers.to(device_for_answers(LoopOptions(device=loop.device)))
     with watching(quiet=as_json) as progress:
         progress.begin("zeroshot")
         if benchmark:
@@ -90,5 +94,7 @@ def zeroshot(  # noqa: PLR0913  # a command has as many arguments as options
             )
         else:
             assert release is not None
-            found = zeroshot_release(towers, recipe.data, release, prompts=prompts, names=names, progress=progress)
+            found = zeroshot_release(
+                towers, recipe.data, release, prompts=prompts, names=names, workers=loop.workers, progress=progress
+            )
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else str(found))

@@ -14,12 +14,23 @@ from naflora_etl.learning.options import LoopOptions
 
 
 def choose_device(options: LoopOptions) -> torch.device:
-    """Return the device that the recipe asks for; raises Fault for a CUDA device that is not there."""
+    """Return the device that the recipe asks for, each process of torchrun its own; raises Fault for one not there."""
     if options.device == "cpu" or (options.device == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise Fault("loop.device = cuda: torch finds no CUDA device here; take auto or cpu.")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))  # torchrun's number of this process here
+    number, cards = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()  # torchrun's, of this process
+    if number >= cards:
+        raise Fault(
+            f"torchrun started a process for CUDA device {number}, and there are {cards} here, counted from 0; give "
+            f"--nproc_per_node {cards}, or loop.device=cpu."
+        )
+    return torch.device("cuda", number)
+
+
+def device_for_answers(options: LoopOptions) -> torch.device:
+    """Return where a model that was trained answers: a run made on a GPU is of use where there is none."""
+    return choose_device(options if options.device == "cpu" else options.model_copy(update={"device": "auto"}))
 
 
 @contextmanager

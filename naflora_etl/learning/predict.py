@@ -15,7 +15,7 @@ import torch
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.progress import Progress
 from naflora_etl.learning.data import SheetDataset, plain_batches
-from naflora_etl.learning.devices import autocast, choose_device, settled
+from naflora_etl.learning.devices import autocast, device_for_answers, settled
 from naflora_etl.learning.models import SheetClassifier
 from naflora_etl.learning.options import DataOptions
 from naflora_etl.learning.predictions import KEPT, Floats, Predictions, keep_likeliest
@@ -74,7 +74,7 @@ def predict_run(
     sheets = opened.part(part)
     if not len(sheets):
         raise Fault(f"{release} has no {part} images, so there is nothing to evaluate on.")
-    device = choose_device(recipe.loop)
+    device = device_for_answers(recipe.loop)
     looks = Looks.read(tta, recipe.data)
     told: dict[str, object] = {"run": str(run), "release": opened.digest, "part": part, "tta": tta}
     with settled(recipe.loop, device):

@@ -1,6 +1,7 @@
 """Evaluating a run: the files it writes, and what it refuses."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,16 @@ def test_the_rows_are_those_of_the_contract(evaluation: Evaluation, run: Path):
 def test_its_submission_scores_as_it_says(evaluation: Evaluation, run: Path, release: Path):
     score = score_submission(run / "submission.csv", release)
     assert (score.top1, score.ranks) == (evaluation.top1, evaluation.ranks)
+
+
+def test_a_run_made_on_a_gpu_is_evaluated_where_there_is_none(
+    evaluation: Evaluation, run: Path, release: Path, tmp_path: Path
+):
+    there = Path(shutil.copytree(run, tmp_path / "run"))
+    told = (there / "recipe.toml").read_text()
+    assert 'device = "cpu"' in told
+    (there / "recipe.toml").write_text(told.replace('device = "cpu"', 'device = "cuda"'))
+    assert evaluate_run(there, release).top1 == evaluation.top1
 
 
 def test_evaluating_twice_gives_the_same_bytes_elsewhere_too(run: Path, release: Path, tmp_path: Path):

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from naflora_etl.engine.faults import Fault
+from naflora_etl.learning.devices import choose_device
 from naflora_etl.learning.evaluate import evaluate_run
 from naflora_etl.learning.recipe import LearnRecipe, read_learn_recipe
 from naflora_etl.learning.runs import Run
@@ -198,6 +199,16 @@ class TestRefused:
     def test_a_device_that_is_not_there(self, release: Path, tmp_path: Path):
         with pytest.raises(Fault, match=r"loop\.device = cuda: torch finds no CUDA device here; take auto or cpu\."):
             train(release, recipe=small_recipe("loop.device=cuda"), out=tmp_path)
+
+    def test_more_processes_than_devices(self, monkeypatch: pytest.MonkeyPatch):
+        """The second of two that torchrun started, where there is one CUDA device."""
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        loop = small_recipe("loop.device=cuda").loop
+        assert choose_device(loop) == torch.device("cuda", 0)
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        with pytest.raises(Fault, match=r"for CUDA device 1, and there are 1 here, .* give --nproc_per_node 1, or"):
+            choose_device(loop)
 
     def test_a_damaged_checkpoint(self, release: Path, tmp_path: Path):
         train(release, recipe=small_recipe(), out=tmp_path, stop_after_steps=1)

@@ -35,14 +35,14 @@ def _open_run(path: Path) -> tuple[str, Classes, Tell]:
     import torch
 
     from naflora_etl.learning.data import SheetDataset, plain_batches
-    from naflora_etl.learning.devices import choose_device, settled
+    from naflora_etl.learning.devices import device_for_answers, settled
     from naflora_etl.learning.runs import Run
 
     run = Run.open(path)
     recipe, classes = run.recipe(), run.classes()
 
     def by_torch(part: Part) -> Iterator[Floats]:
-        device = choose_device(recipe.loop)
+        device = device_for_answers(recipe.loop)
         dataset = SheetDataset(part, recipe.data)
         batches = plain_batches(dataset, batch=recipe.loop.batch, workers=recipe.loop.workers)
         with settled(recipe.loop, device), torch.inference_mode(), closing(dataset), closing(batches):

@@ -25,7 +25,7 @@ class Exam:
         self, run: ContrastRun, recipe: ContrastRecipe, release: Release, dataset: SheetDataset, world: World
     ) -> None:
         self.run, self.dataset, self.world, self.prompts = run, dataset, world, recipe.words.prompts
-        self.batch = min(recipe.loop.batch, 64)
+        self.batch, self.workers = min(recipe.loop.batch, 64), recipe.loop.workers
         rows = class_rows(release, recipe.words.names)
         self.asked, self.truth = class_prompts(list(rows.values()), self.prompts), places_of(dataset.part, rows)
         self.is_kept = recipe.tower.lock_image and recipe.tower.cache
@@ -37,11 +37,13 @@ class Exam:
         if self.is_kept:
             key = self.run.key_of(towers, self.arch, self.dataset.options.fit)
             features = cached_features(
-                towers, self.dataset, self.run.folder, key=key, batch=self.batch, progress=Progress(), world=self.world,
-                file=FEATURES,
+                towers, self.dataset, self.run.folder / FEATURES, key=key, batch=self.batch, workers=self.workers,
+                progress=Progress(), world=self.world,
             )  # fmt: skip
         else:
-            features = compute_features(towers, self.dataset, batch=self.batch, progress=Progress(), world=self.world)
+            features = compute_features(
+                towers, self.dataset, batch=self.batch, workers=self.workers, progress=Progress(), world=self.world
+            )
         found = judge(rank(features, vectors.cpu()), self.truth, len(self.asked), self.prompts, {})
         return {"top1": found.top1, "top5": found.top5}
 

@@ -22,20 +22,19 @@ ALONE = World()
 def cached_features(
     towers: Towers,
     dataset: SheetDataset,
-    folder: Path,
+    path: Path,
     *,
     key: str,
     batch: int,
     progress: Progress,
+    workers: int = 0,
     world: World = ALONE,
-    file: str = FILE,
 ) -> torch.Tensor:
-    """Return sheets x D unit vectors, seen straight; from the file of an earlier call where its `key` is the same.
+    """Return sheets x D unit vectors, seen straight; from `path`, an earlier call's, where its `key` is the same.
 
     A cache is exact only without augmentation: a locked tower sees each sheet in one way. Of several processes each
     sees its share, and the first writes.
     """
-    path = folder / file
     if path.is_file():
         try:
             with safe_open(path, "pt") as found:
@@ -44,20 +43,20 @@ def cached_features(
                     return kept
         except (SafetensorError, OSError):
             pass  # damaged: computed anew
-    features = compute_features(towers, dataset, batch=batch, progress=progress, world=world)
+    features = compute_features(towers, dataset, batch=batch, workers=workers, progress=progress, world=world)
     if world.is_first:
-        Workspace(str(folder)).write(file, save({"features": features}, metadata={"key": key}))
+        Workspace(str(path.parent)).write(path.name, save({"features": features}, metadata={"key": key}))
     return features
 
 
 def compute_features(
-    towers: Towers, dataset: SheetDataset, *, batch: int, progress: Progress, world: World = ALONE
+    towers: Towers, dataset: SheetDataset, *, batch: int, progress: Progress, workers: int = 0, world: World = ALONE
 ) -> torch.Tensor:
     """Return sheets x D unit vectors of all sheets, on the CPU; the towers are in evaluation mode afterwards."""
     world = world if world.size <= len(dataset) else ALONE  # too few to deal out: each process sees them all
     device, seen, done = towers.mean.device, [], 0
     towers.eval()
-    batches = plain_batches(dataset, batch=batch, workers=0, share=(world.rank, world.size))
+    batches = plain_batches(dataset, batch=batch, workers=workers, share=(world.rank, world.size))
     with torch.inference_mode(), closing(batches):
         for images, _ in batches:
             seen.append(towers.see(images.to(device)).float().cpu())

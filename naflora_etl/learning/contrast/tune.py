@@ -14,7 +14,7 @@ import torch
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.progress import Progress
 from naflora_etl.learning.contrast.exam import Exam, exam_of
-from naflora_etl.learning.contrast.features import cached_features
+from naflora_etl.learning.contrast.features import FILE, cached_features
 from naflora_etl.learning.contrast.recipe import ContrastRecipe
 from naflora_etl.learning.contrast.runs import ContrastRun
 from naflora_etl.learning.contrast.schedule import bound_scale, make_adam, pair_loss, warm_rate
@@ -213,8 +213,9 @@ def _seeing(task: _Task, steps: range, progress: Progress) -> Iterator[Iterator[
     if recipe.tower.lock_image and recipe.tower.cache:
         key = task.run.key_of(towers, recipe.tower.arch, dataset.options.fit)
         features = cached_features(
-            towers, dataset, task.run.folder, key=key, batch=task.batch, progress=progress, world=world
-        ).to(device)
+            towers, dataset, task.run.folder / FILE, key=key, batch=task.batch, workers=recipe.loop.workers,
+            progress=progress, world=world,
+        ).to(device)  # fmt: skip
         yield (features[torch.from_numpy(task.sheets_of(step)[task.mine()])] for step in steps)
         return
     batches = training_batches(

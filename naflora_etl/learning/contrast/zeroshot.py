@@ -116,7 +116,14 @@ def judge(ranked: Integers, truth: Integers, classes: int, prompts: str, aside: 
 
 
 def zeroshot_release(
-    towers: Towers, data: DataOptions, release: Path, *, prompts: str, names: str = "none", progress: Progress
+    towers: Towers,
+    data: DataOptions,
+    release: Path,
+    *,
+    prompts: str,
+    names: str = "none",
+    workers: int = 0,
+    progress: Progress,
 ) -> ZeroShot:
     """Score the test part of a release; raises Fault for an empty one."""
     opened = open_release(release)
@@ -126,7 +133,7 @@ def zeroshot_release(
     rows = class_rows(opened, names)
     vectors = class_vectors(towers, class_prompts(list(rows.values()), prompts))
     with closing(SheetDataset(part, data.model_copy(update={"size_px": towers.shape}))) as dataset:
-        features = compute_features(towers, dataset, batch=64, progress=progress)
+        features = compute_features(towers, dataset, batch=64, workers=workers, progress=progress)
     return judge(rank(features, vectors.cpu()), places_of(part, rows), len(rows), prompts, {})
 
 

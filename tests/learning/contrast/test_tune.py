@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from naflora_etl.cli import main
 from naflora_etl.engine.faults import Fault
 from naflora_etl.knobs import knobs
+from naflora_etl.learning.contrast import features
 from naflora_etl.learning.contrast.recipe import (
     AdamOptions,
     ContrastRecipe,
@@ -106,6 +107,26 @@ def test_kept_features_change_nothing(locked: Path, release: Path, tmp_path: Pat
     for name, tensor in kept.items():
         torch.testing.assert_close(tensor, anew[name], rtol=1e-4, atol=1e-5)
     assert (locked / "features.safetensors").is_file() and not (tmp_path / "run" / "features.safetensors").exists()
+
+
+def test_what_is_kept_is_read_by_the_recipes_threads(
+    locked: Path, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """For training, after an epoch, and by zeroshot; the bits are those that one thread made."""
+    asked: list[int] = []
+
+    def spy(*args: object, workers: int, **more: object):
+        asked.append(workers)
+        return batches(*args, workers=workers, **more)
+
+    batches = features.plain_batches
+    monkeypatch.setattr(features, "plain_batches", spy)
+    tune(release, recipe=recipe_with(*LOCKED, "loop.epochs=1", "loop.workers=2"), out=tmp_path / "run")
+    CliRunner().invoke(main, ["zeroshot", str(tmp_path / "run"), str(release)], catch_exceptions=False)
+    assert asked == [2, 2, 2]
+    for name in ("features.safetensors", "features-test.safetensors"):
+        kept, anew = (load_file(run / name)["features"] for run in (locked, tmp_path / "run"))
+        assert torch.equal(kept, anew)
 
 
 @pytest.mark.parametrize("lock", ["true", pytest.param("false", marks=pytest.mark.slow)])

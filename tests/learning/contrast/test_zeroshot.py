@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from naflora_etl.cli import main
+from naflora_etl.learning import devices
 from naflora_etl.learning.contrast.recipe import TowerOptions
 from naflora_etl.learning.contrast.towers import Towers, make_towers
 from naflora_etl.learning.contrast.zeroshot import class_prompts, class_vectors, judge, rank
@@ -76,6 +77,20 @@ def test_a_release_by_a_model_of_random_weights(release: Path):
     assert call("tiny", release, "--prompts", "taxonomic").startswith(
         "18 images of 6 classes, prompts taxonomic: top-1 "
     )
+
+
+def test_the_towers_go_to_the_device_that_there_is(release: Path, monkeypatch: pytest.MonkeyPatch):
+    moved: list[torch.device] = []
+    to = Towers.to
+
+    def spy(towers: Towers, device: torch.device) -> Towers:
+        moved.append(device)
+        return to(towers, torch.device("cpu"))
+
+    monkeypatch.setattr(devices, "choose_device", lambda options: torch.device("cuda", 0))
+    monkeypatch.setattr(Towers, "to", spy)
+    assert call("tiny", release).startswith("18 images")
+    assert moved == [torch.device("cuda", 0)]
 
 
 @pytest.fixture
