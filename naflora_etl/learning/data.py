@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import lru_cache
-from typing import TypeVar
 
 import numpy as np
 import torch
 
-from naflora_etl.engine.faults import Fault
-from naflora_etl.learning.augment import RandAugment
+from naflora_etl.learning.decoders import PROCESSES_FROM, Decoders
 from naflora_etl.learning.options import DataOptions
-from naflora_etl.learning.releases import MEND, Integers, Part
-from naflora_etl.learning.warp import STRAIGHT, Pixels, View, draw_view, warp_sheet
+from naflora_etl.learning.releases import Integers, Part
+from naflora_etl.learning.sheets import Sheets, Wanted
+from naflora_etl.learning.warp import STRAIGHT, Pixels, View
 
-T = TypeVar("T")
 BATCHES_AHEAD = 3
+MOST_AT_ONCE = 8
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images as B x 3 x H x W uint8, class_ids as B int64."""
 Batches = Generator[Batch, None, None]
@@ -36,9 +34,7 @@ class SheetDataset:
     def __init__(self, part: Part, options: DataOptions) -> None:
         self.part = part
         self.options = options
-        self._files: dict[str, int] = {}
-        self._lock = threading.Lock()
-        self._augment = RandAugment(options.rand_augment) if options.rand_augment else None
+        self._sheets = Sheets(part.folder, options)
 
     def __len__(self) -> int:
         return len(self.part)
@@ -48,35 +44,34 @@ class SheetDataset:
 
     def look(self, index: int, *, seed: int = 0, epoch: int | None = None, view: View = STRAIGHT) -> tuple[Pixels, int]:
         """Return one sheet as `view` shows it, or at random when an epoch is given; raises Fault for a damaged one."""
-        key, shard = self.part.image_keys[index], self.part.shards[index]
-        if epoch is not None:
-            view = draw_view(self.options, seed=seed, epoch=epoch, image_key=key)
-        try:
-            pixels = warp_sheet(self.read(index), self.options, view)
-        except (OSError, ValueError, SyntaxError) as error:  # Pillow tells damage in all three
-            raise Fault(f"{self.part.folder / shard}: image {key} cannot be read ({error}); {MEND}.") from None
-        if self._augment is not None and epoch is not None:
-            pixels = self._augment(pixels, [seed, epoch, int(key, 16)])
-        return pixels, int(self.part.class_ids[index])
+        return self._sheets.look(self.wanted(index, seed=seed, epoch=epoch, view=view)), self.class_id(index)
+
+    def wanted(self, index: int, *, seed: int = 0, epoch: int | None = None, view: View = STRAIGHT) -> Wanted:
+        """Return where a sheet lies and how it is to be looked at."""
+        part = self.part
+        offset, length = int(part.offsets[index]), int(part.lengths[index])
+        return Wanted(part.image_keys[index], part.shards[index], offset, length, view, seed, epoch)
+
+    def class_id(self, index: int) -> int:
+        """Return the class of one sheet."""
+        return int(self.part.class_ids[index])
 
     def read(self, index: int) -> bytes:
         """Return the bytes of one image file as they lie in the tar."""
-        length = int(self.part.lengths[index])
-        data = os.pread(self._file(self.part.shards[index]), length, int(self.part.offsets[index]))
-        if len(data) != length:
-            raise OSError(f"{len(data)} of {length} bytes")
-        return data
+        return self._sheets.read(self.part.shards[index], int(self.part.offsets[index]), int(self.part.lengths[index]))
 
     def close(self) -> None:
         """Close the tars."""
-        while self._files:
-            os.close(self._files.popitem()[1])
+        self._sheets.close()
 
-    def _file(self, shard: str) -> int:
-        with self._lock:
-            if shard not in self._files:
-                self._files[shard] = os.open(self.part.folder / shard, os.O_RDONLY)
-            return self._files[shard]
+    @contextmanager
+    def looking(self, workers: int) -> Iterator[Callable[[Sequence[Wanted]], Pixels]]:
+        """Give what so many threads look at sheets by, some at once: from PROCESSES_FROM on, a process for each."""
+        if workers < PROCESSES_FROM:
+            yield lambda some: np.stack([self._sheets.look(one) for one in some])
+            return
+        with closing(Decoders(self.part.folder, self.options)) as decoders:
+            yield decoders.look
 
 
 def steps_per_epoch(sheets: int, batch: int) -> int:
@@ -106,10 +101,10 @@ def training_batches(
     sheets make a step however many processes there are, so a run may go on with another number of them.
     """
     wanted = (
-        [(index, epoch) for index in indices]
+        [(dataset.wanted(index, seed=seed, epoch=epoch), dataset.class_id(index)) for index in indices]
         for indices, epoch in _indices(len(dataset), batch, seed, steps, share, parts)
     )
-    return _load(lambda item: dataset.look(item[0], seed=seed, epoch=item[1]), wanted, workers)
+    return _load(dataset, wanted, workers)
 
 
 def stored_batches(
@@ -154,31 +149,43 @@ def plain_batches(
     """
     sheets = range(share[0], len(dataset), share[1])
     wanted = (
-        [(index, view) for index in sheets[start : start + batch] for view in views]
+        [
+            (dataset.wanted(index, view=view), dataset.class_id(index))
+            for index in sheets[start : start + batch]
+            for view in views
+        ]
         for start in range(0, len(sheets), batch)
     )
-    return _load(lambda item: dataset.look(item[0], view=item[1]), wanted, workers)
+    return _load(dataset, wanted, workers)
 
 
-def _load(look: Callable[[T], tuple[Pixels, int]], wanted: Iterator[list[T]], workers: int) -> Batches:
-    if not workers:
-        for items in wanted:
-            yield _stack([look(item) for item in items])
-        return
-    # threads, not processes: Pillow decodes and warps outside the interpreter's lock, and nothing needs pickling
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="sheets")
-    waiting: deque[list[Future[tuple[Pixels, int]]]] = deque()
-    try:
-        for items in wanted:
-            waiting.append([pool.submit(look, item) for item in items])
-            if len(waiting) > BATCHES_AHEAD:
-                yield _stack([future.result() for future in waiting.popleft()])
-        while waiting:
-            yield _stack([future.result() for future in waiting.popleft()])
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _load(dataset: SheetDataset, wanted: Iterator[list[tuple[Wanted, int]]], workers: int) -> Batches:
+    with dataset.looking(workers) as look:
+        if not workers:
+            for items in wanted:
+                yield _batch([look([sheet for sheet, _ in items])], items)
+            return
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="sheets")
+        waiting: deque[tuple[list[Future[Pixels]], list[tuple[Wanted, int]]]] = deque()
+        try:
+            for items in wanted:
+                # some at once, or a process would wait for its next sheet as long as it looks at one
+                each = max(1, min(MOST_AT_ONCE, len(items) // workers)) if workers >= PROCESSES_FROM else 1
+                sheets = [sheet for sheet, _ in items]
+                futures = [pool.submit(look, sheets[start : start + each]) for start in range(0, len(sheets), each)]
+                waiting.append((futures, items))
+                if len(waiting) > BATCHES_AHEAD:
+                    yield _awaited(*waiting.popleft())
+            while waiting:
+                yield _awaited(*waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _stack(samples: list[tuple[Pixels, int]]) -> Batch:
-    images = torch.from_numpy(np.stack([pixels for pixels, _ in samples])).permute(0, 3, 1, 2)
-    return images, torch.tensor([class_id for _, class_id in samples])
+def _awaited(futures: list[Future[Pixels]], items: list[tuple[Wanted, int]]) -> Batch:
+    return _batch([future.result() for future in futures], items)
+
+
+def _batch(sheets: list[Pixels], items: list[tuple[Wanted, int]]) -> Batch:
+    images = torch.from_numpy(np.concatenate(sheets)).permute(0, 3, 1, 2)
+    return images, torch.tensor([class_id for _, class_id in items])

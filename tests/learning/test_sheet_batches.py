@@ -48,7 +48,7 @@ def test_steps_per_epoch(sheets: int, batch: int, steps: int):
     assert steps_per_epoch(sheets, batch) == steps
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, 2, pytest.param(4, id="4 processes")])
 def test_a_batch_depends_on_its_step_alone(dataset: SheetDataset, workers: int):
     straight = list(training_batches(dataset, batch=20, seed=3, steps=range(6), workers=0))
     resumed = list(training_batches(dataset, batch=20, seed=3, steps=range(3, 6), workers=workers))
@@ -76,7 +76,7 @@ def test_plain_batches_are_the_part_in_order_to_its_last_sheet(dataset: SheetDat
     assert batches[0][0].shape == (20, 3, 32, 32)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, 1, pytest.param(4, id="4 processes")])
 def test_a_damaged_image_is_told_with_its_key_and_its_shard(make_release: Callable[..., Path], workers: int):
     part = open_release(make_release(train=1, test=1)).part("train")
     path = part.folder / part.shards[2]

@@ -79,7 +79,7 @@ class StepOptions(Section):
     threads: Count = 1
     """Threads of torch on the CPU."""
     workers: Whole = 0
-    """Threads that read and decode beside the training."""
+    """Threads that read and decode beside the training, 4 or more with a process each."""
     log_steps: Count = 10
     """Steps a row of log.csv."""
     checkpoint_steps: Whole = 0
