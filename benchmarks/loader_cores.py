@@ -1,6 +1,6 @@
 """Images a second of our loader by the number of its workers: as threads, as processes, and torch's DataLoader.
 
-    python benchmarks/loader_cores.py RELEASE --workers 1 4 16 [--size 224] [--batch 256] [--steps 16]
+    python benchmarks/loader_cores.py RELEASE [--workers 4 16] [--size 224] [--batch 256] [--steps 12]
 
 Seconds of the clock, so on a quiet machine. A few batches go first, in which processes begin. The DataLoader reads the
 same dataset, each sheet by the same steps (seen straight, as is ours then), and stacks them in its own processes.
@@ -48,10 +48,10 @@ def torchs(dataset: data.SheetDataset, batch: int, workers: int, steps: int) -> 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("release", type=Path)
-    options.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16])
+    options.add_argument("--workers", type=int, nargs="+", default=[4, 16])
     options.add_argument("--size", type=int, default=224)
     options.add_argument("--batch", type=int, default=256)
-    options.add_argument("--steps", type=int, default=16)
+    options.add_argument("--steps", type=int, default=12)
     given = options.parse_args()
     part = open_release(given.release).part("train")
     straight = DataOptions(size_px=given.size, flip=False, rotation_deg=0)

@@ -1,6 +1,6 @@
 """On a CUDA device: what the CPU's tests promise to the bit holds there within rounding. `pytest -m gpu` runs these.
 
-Their tolerances were set before any device was at hand.
+Their tolerances were set before one was at hand, and held.
 """
 
 import csv
