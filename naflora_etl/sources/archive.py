@@ -18,7 +18,7 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.metafile import DataFile, read_meta
 from naflora_etl.sources.darwincore import Media, Occurrence, clean_text
 from naflora_etl.sources.pythonrows import Row
-from naflora_etl.sources.rowblocks import BLOCK_BYTES, RowBlock
+from naflora_etl.sources.rowblocks import BLOCK_BYTES, Room, RowBlock
 from naflora_etl.sources.rowtables import RowReader, open_rows
 
 MEDIA_ROW_TYPES = ("multimedia", "image", "simplemultimedia")
@@ -39,7 +39,7 @@ class Archive:
 
     def __init__(self, path: str, name: str | None = None, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.path = path
-        self.block_bytes = block_bytes
+        self._room = Room(block_bytes)
         self.name = name or PurePosixPath(path).stem
         self.zip = _open_zip(path)
         with _telling(path):
@@ -98,7 +98,7 @@ class Archive:
     ) -> Iterator[Callable[[], pa.Table]]:
         """Yield what gives a table of the next rows of one file when it is called, in any thread."""
         with _telling(self.path), self._open(file.location) as stream:
-            reader, blocks = open_rows(stream, file, wanted, encoded=encoded, block_bytes=self.block_bytes)
+            reader, blocks = open_rows(stream, file, wanted, encoded=encoded, room=self._room)
             for block in blocks:
                 yield partial(self._read_block, reader, block)
 
@@ -135,7 +135,7 @@ class Archive:
     def _count(self, file: DataFile) -> int:
         count = 0
         with _telling(self.path), self._open(file.location) as stream:
-            reader, blocks = open_rows(stream, file, (), block_bytes=self.block_bytes)
+            reader, blocks = open_rows(stream, file, (), room=self._room)
             for block in blocks:
                 count += len(block) if isinstance(block, RowBlock) else block.num_rows
                 if isinstance(block, RowBlock):

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from naflora_etl.engine.ahead import work_ahead
 from naflora_etl.engine.spool import Spool
 from naflora_etl.sources import pictures, specimens
-from naflora_etl.sources.duplicates import SHARED, Repeats, by_bucket, judge_images
-from naflora_etl.sources.encoded import decode, flat, stack
-from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects, is_among
+from naflora_etl.sources.duplicates import SHARED, by_bucket, find_repeats, judge_images
+from naflora_etl.sources.encoded import as_list, decode, flat, stack
+from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects
 from naflora_etl.sources.joining import RowJoiner
 from naflora_etl.sources.parting import Batches, place_rows
 from naflora_etl.sources.pictures import PictureWriter
@@ -28,7 +28,13 @@ AHEAD = 3
 """Batches that are read and described ahead."""
 MANY_BROKEN = 50_000
 """Rows that cannot be read which are described at once."""
+MARKS = {"is_repeated": SHARED, "is_suspect": IDENTITIES}
+"""What says that a row is compared with others, and what is asked of it."""
 COMPARED = ("key_hash", "fingerprint_hash", "alias_hash")
+
+
+_NOTHING = Staged(specimens.STAGED.empty_table(), pictures.STAGED.empty_table())
+_NO_SPECIMENS, _NO_PICTURES = specimens.DESCRIBED.empty_table(), pictures.DESCRIBED.empty_table()
 
 
 class Described(NamedTuple):
@@ -67,8 +73,8 @@ class Assembly:
         self._pictures = PictureWriter(spool.query, gbif_api=apis[0], idigbio_api=apis[1])
         self._joiner = RowJoiner(license_issue)
         self._parts = max(1, -(-size_bytes // PART_BYTES))
-        self._told = Batches(spool.shelf("specimens"), specimens.DESCRIBED.empty_table())
-        self._shown = Batches(spool.shelf("pictures"), pictures.DESCRIBED.empty_table())
+        self._told = Batches(spool.shelf("specimens"), _NO_SPECIMENS.drop_columns(list(COMPARED)), "is_suspect")
+        self._shown = Batches(spool.shelf("pictures"), _NO_PICTURES.drop_columns("image_hash"), "is_repeated")
         self._compared: list[list[np.ndarray]] = [[np.zeros(0, np.uint64)] for _ in COMPARED]
         self._images: list[np.ndarray] = []
         self._broken: list[pa.Table] = []
@@ -87,12 +93,12 @@ class Assembly:
 
     def _add(self, batch: Described) -> None:
         self.records += batch.specimens.num_rows
-        self._told.add(batch.specimens)
-        self._shown.add(batch.pictures)
         for known, name in zip(self._compared, COMPARED, strict=True):
             known.append(batch.specimens[name].to_numpy().copy())  # a view would keep all columns of the batch
-        hashes = batch.pictures["image_hash"].to_numpy()
-        self._images.append(hashes[hashes != 0])
+        if batch.pictures.num_rows:
+            self._images.append(batch.pictures["image_hash"].to_numpy().copy())
+        self._told.add(batch.specimens.drop_columns(list(COMPARED)))
+        self._shown.add(batch.pictures.drop_columns("image_hash"))
 
     def _add_broken(self) -> None:
         broken = stack(self._broken or [_NOTHING.broken])
@@ -106,7 +112,7 @@ class Assembly:
         shared, identities = [], []
         for number, part in enumerate(work_ahead(self._joining(), range(self._parts), 1)):
             tell(number, 2 * self._parts)
-            self.taxa.update(pc.unique(part.rows["taxon_id"]).to_pylist())
+            self.taxa.update(as_list(decode(pc.unique(part.rows["taxon_id"]))))
             joined.add(part.rows)
             shared.append(part.shared)
             identities.append(part.identities)
@@ -136,21 +142,18 @@ class Assembly:
         while self._compared:  # millions of numbers: each list goes when it is one array
             compared.append(np.concatenate(self._compared.pop(0)))
         with ThreadPoolExecutor() as pool:  # each sorts by itself, without Python's lock
-            counting, comparing = pool.submit(Repeats, self._images), pool.submit(find_suspects, *compared)
+            counting, comparing = pool.submit(find_repeats, self._images), pool.submit(find_suspects, *compared)
             of_specimens, of_pictures = place_rows(self._told.hashes, self._shown.hashes, self._parts)
-            repeats, suspects = counting.result(), comparing.result()
+            suspects = np.split(comparing.result(), np.cumsum([len(batch) for batch in of_specimens])[:-1])
+            self._told.place(of_specimens, suspects)
+            self._shown.place(of_pictures, counting.result())
         self._images = []
         compared.clear()
-        self._told.place(of_specimens)
-        self._shown.place(of_pictures)
 
         def join(part: int) -> Joined:
             rows = self._joiner.join(self._told.take(part), self._shown.take(part))
-            hashes = rows["image_hash"].fill_null(0).to_numpy()
-            shared = _select(rows, part, repeats.among(hashes) & (hashes != 0), SHARED)
-            keys = self._spool.query("select hash(specimen_key) as h from t", t=rows.select(["specimen_key"]))["h"]
-            doubted = _select(rows, part, is_among(keys.to_numpy(), suspects), IDENTITIES)
-            return Joined(rows, shared, doubted)
+            shared, suspects = (_select(rows, part, name, schema) for name, schema in MARKS.items())
+            return Joined(rows.drop_columns(list(MARKS)), shared, suspects)
 
         return join
 
@@ -167,9 +170,9 @@ def _gathered(tables: list[pa.Table]) -> pa.Table:
     return table
 
 
-def _select(rows: pa.Table, part: int, is_wanted: np.ndarray, schema: pa.Schema) -> pa.Table:
-    """Return some rows as they are compared; in place of what is left of an occurrenceID, it is whole."""
-    position = np.flatnonzero(is_wanted)
+def _select(rows: pa.Table, part: int, mark: str, schema: pa.Schema) -> pa.Table:
+    """Return the rows with a mark as they are compared; in place of what is left of an occurrenceID, it is whole."""
+    position = np.flatnonzero(rows[mark].fill_null(False).to_numpy())
     at = pa.array(position)
     columns = {"bucket": pa.array(np.full(len(position), part)), "position": at}
     for field in schema:
@@ -179,11 +182,7 @@ def _select(rows: pa.Table, part: int, is_wanted: np.ndarray, schema: pa.Schema)
     return pa.table({name: columns[name] for name in schema.names})
 
 
-_NOTHING = Staged(specimens.STAGED.empty_table(), pictures.STAGED.empty_table())
-_NO_SPECIMENS, _NO_PICTURES = specimens.DESCRIBED.empty_table(), pictures.DESCRIBED.empty_table()
-
-
-NOT_TOLD = ("seq", "medium", "surname", "number", "image_hash", *COMPARED)
+NOT_TOLD = ("seq", "medium", "surname", "number")
 """Columns of the joined rows that are used up."""
 
 

@@ -78,19 +78,16 @@ order by bucket, position
 """
 
 
-class Repeats:
-    """The image keys that stand in several rows, by a hash of 64 bits; a stray match does no harm."""
-
-    def __init__(self, hashes: Sequence[np.ndarray]) -> None:
-        every = np.sort(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
-        self._twice = np.unique(every[1:][every[1:] == every[:-1]])
-
-    def among(self, hashes: np.ndarray) -> np.ndarray:
-        """Return which of some hashes stand for a key that several rows have."""
-        if not len(self._twice):
-            return np.zeros(len(hashes), bool)
-        at = np.minimum(np.searchsorted(self._twice, hashes), len(self._twice) - 1)
-        return np.asarray(self._twice[at] == hashes)
+def find_repeats(hashes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return for each hash of each batch whether it stands in another row too; 0 stands for nothing."""
+    every = np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
+    order = np.argsort(every)
+    ranked = every[order]
+    same = (ranked[1:] == ranked[:-1]) & (ranked[1:] != 0)
+    is_repeated = np.zeros(len(every), bool)
+    is_repeated[order[1:][same]] = True
+    is_repeated[order[:-1][same]] = True
+    return np.split(is_repeated, np.cumsum([len(batch) for batch in hashes])[:-1]) if hashes else []
 
 
 def judge_images(

@@ -104,14 +104,18 @@ def as_list(values: pa.Array) -> list[Any]:
     return list(values.to_numpy(zero_copy_only=False))
 
 
-def ask_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[Any]]:
-    """Return a code for each row, and what each code stands for: a text or None, or a tuple of these."""
+def ask_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[tuple[str | None, ...]]]:
+    """Return a code for each row, and the texts that each code stands for."""
+    codes, told = find_distinct(columns)
+    return codes, list(zip(*map(as_list, told), strict=True))
+
+
+def find_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[pa.Array]]:
+    """Return a code for each row, and for each column the texts, or nulls, that the codes stand for."""
     encoded = [encode(column) for column in columns]
     codes, count = _codes(encoded[0])
     if not len(codes):
-        return codes, []
-    if len(encoded) == 1:
-        return codes, [*as_list(encoded[0].dictionary), None][:count]
+        return codes, [column.dictionary.slice(0, 0) for column in encoded]
     combined = 0
     for column in encoded[1:]:
         other, others = _codes(column)
@@ -125,11 +129,17 @@ def ask_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[Any]]:
     if combined:
         _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
         places = pa.array(first)
-        texts = [as_list(decode(column.take(places))) for column in encoded]
-    else:  # all but the first say the same everywhere
-        texts = [[*as_list(encoded[0].dictionary), None][:count]]
-        texts += [as_list(decode(column.slice(0, 1))) * len(texts[0]) for column in encoded[1:]]
-    return codes, list(zip(*texts, strict=True))
+        return codes, [decode(column.take(places)) for column in encoded]
+    # all but the first say the same everywhere
+    first_told = encoded[0].dictionary
+    if count > len(first_told):
+        first_told = pa.concat_arrays([first_told, pa.nulls(count - len(first_told), first_told.type)])
+    return codes, [first_told, *(_repeated(column, count) for column in encoded[1:])]
+
+
+def _repeated(column: pa.DictionaryArray, count: int) -> pa.Array:
+    """Return what a column says in its first row, so many times."""
+    return decode(column.take(pa.array(np.zeros(count, np.int64))))
 
 
 def _codes(column: pa.DictionaryArray) -> tuple[np.ndarray, int]:

@@ -105,31 +105,45 @@ def find_identities(query: Callable[..., pa.Table]) -> pa.Table:
 
 
 def find_suspects(keys: np.ndarray, fingerprints: np.ndarray, aliases: np.ndarray) -> np.ndarray:
-    """Return the specimen keys of all rows that find_identities may say anything of: a few of all.
+    """Return of which records find_identities may say anything: a few of all.
 
-    All are hashes of 64 bits, one a record, 0 where there is none. These are the keys of several fingerprints, and
-    those that one occurrenceID stands under: rows with any other key can neither be told apart nor joined.
+    All are hashes of 64 bits, one a record, 0 where there is none. It is those whose specimen key stands with several
+    fingerprints, or with an occurrenceID that stands under several keys: rows with any other key can neither be told
+    apart nor joined.
     """
-    mixed = _differing(keys, fingerprints, fingerprints != 0)
-    several = _differing(aliases, keys, aliases != 0)
-    return np.union1d(mixed, keys[is_among(aliases, several)])
+    if not len(keys):
+        return np.zeros(0, bool)
+    groups = _Groups(aliases)
+    has_shared_id = groups.spread(groups.differ(keys)) & (aliases != 0)
+    groups = _Groups(keys)
+    is_joined = np.logical_or.reduceat(groups.sort(has_shared_id), groups.starts)
+    return groups.spread(is_joined | groups.differ(fingerprints, besides=0))
 
 
-def is_among(hashes: np.ndarray, few: np.ndarray) -> np.ndarray:
-    """Return which of some hashes are among a few, which come in order."""
-    if not len(few):
-        return np.zeros(len(hashes), bool)
-    at = np.minimum(np.searchsorted(few, hashes), len(few) - 1)
-    return np.asarray(few[at] == hashes)
+class _Groups:
+    """Rows in the order of a number, so that those with one number lie together; at least one."""
 
+    def __init__(self, numbers: np.ndarray) -> None:
+        self.order = np.argsort(numbers)
+        ranked = numbers[self.order]
+        self.starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
 
-def _differing(groups: np.ndarray, values: np.ndarray, told: np.ndarray) -> np.ndarray:
-    """Return the groups, in order, that have different values."""
-    groups, values = groups[told], values[told]
-    if not len(groups):
-        return groups
-    order = np.argsort(groups)
-    groups, values = groups[order], values[order]
-    starts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
-    differ = np.minimum.reduceat(values, starts) != np.maximum.reduceat(values, starts)
-    return np.asarray(groups[starts[differ]])
+    def sort(self, values: np.ndarray) -> np.ndarray:
+        """Return a value of each row, in this order."""
+        return np.asarray(values[self.order])
+
+    def differ(self, values: np.ndarray, besides: int | None = None) -> np.ndarray:
+        """Return for each group whether its values differ; the value `besides`, the least of all, does not count."""
+        ranked = self.sort(values)
+        highest = np.maximum.reduceat(ranked, self.starts)
+        if besides is not None:
+            ranked[ranked == besides] = np.iinfo(ranked.dtype).max
+        lowest = np.minimum.reduceat(ranked, self.starts)
+        told = highest != lowest
+        return np.asarray(told if besides is None else told & (highest != besides))
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Return a value of each group for each row, in the order that the rows had."""
+        spread = np.empty(len(self.order), values.dtype)
+        spread[self.order] = np.repeat(values, np.diff(np.append(self.starts, len(self.order))))
+        return spread

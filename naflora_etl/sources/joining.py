@@ -16,7 +16,7 @@ from naflora_etl.sources.licences import choose_license
 from naflora_etl.sources.staging import BETWEEN
 
 TEXT = pa.string()
-NOT_OF_A_ROW = ("stem", "licenses", "issue", "stem_hash", "link_hash")
+NOT_OF_A_ROW = ("stem", "licenses", "issue", "link_hash")
 """Columns of a specimen that are used up by the join."""
 
 
@@ -62,7 +62,7 @@ class RowJoiner:
         for name in specimens.column_names:
             if name not in columns and name not in NOT_OF_A_ROW:
                 columns[name] = of_specimen(specimens[name])
-        for name in ("image_url", "image_key", "host", "copy_urls", "rightsHolder", "creator", "image_hash"):
+        for name in ("image_url", "image_key", "host", "copy_urls", "rightsHolder", "creator", "is_repeated"):
             columns[name] = of_picture(pictures[name])
         if not has_record.all():
             for name in ("source", "page_key"):

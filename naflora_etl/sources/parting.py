@@ -18,28 +18,33 @@ from naflora_etl.sources.encoded import stack
 
 
 class Batches:
-    """Batches of rows with a `stem_hash`, whose rows can be taken by part once they were placed."""
+    """Batches of rows with a `stem_hash`, whose rows can be taken by part once they were placed.
 
-    def __init__(self, shelf: Shelf, nothing: pa.Table) -> None:
+    What is said of each row by then comes as a column more, named `mark`.
+    """
+
+    def __init__(self, shelf: Shelf, nothing: pa.Table, mark: str) -> None:
         self._shelf = shelf
-        self._nothing = nothing
+        self._mark = mark
+        self._nothing = self._marked(nothing.drop_columns("stem_hash"), np.zeros(0, bool))
         self._lock = Lock()
         self.hashes: list[np.ndarray] = []
         self._places: list[np.ndarray] = []
+        self._marks: list[np.ndarray] = []
         self._waiting: list[int] = []
         self._touched: dict[int, list[int]] = defaultdict(list)
 
     def add(self, rows: pa.Table) -> None:
-        """Put a batch behind the others."""
+        """Put a batch behind the others, without the column that it is placed by."""
         if rows.num_rows:
-            self._shelf.add(rows)
             self.hashes.append(rows["stem_hash"].to_numpy().copy())  # a view would keep all columns of the batch
+            self._shelf.add(rows.drop_columns("stem_hash"))
 
-    def place(self, places: Sequence[np.ndarray]) -> None:
-        """Say to which part each row of each batch belongs."""
-        self._places = list(places)
+    def place(self, places: Sequence[np.ndarray], marks: Sequence[np.ndarray]) -> None:
+        """Say to which part each row of each batch belongs, and what is to be said of it."""
+        self._places, self._marks = list(places), list(marks)
         for batch, found in enumerate(self._places):
-            parts = np.unique(found)
+            parts = np.flatnonzero(np.bincount(found))
             self._waiting.append(len(parts))
             for part in parts:
                 self._touched[int(part)].append(batch)
@@ -50,7 +55,7 @@ class Batches:
         return stack([self._rows(batch, part) for batch in self._touched.pop(part, [])] or [self._nothing])
 
     def _rows(self, batch: int, part: int) -> pa.Table:
-        table = self._shelf.read(batch)
+        table = self._marked(self._shelf.read(batch), self._marks[batch])
         rows = np.flatnonzero(self._places[batch] == part)
         if len(rows) < table.num_rows:
             is_one_piece = rows[-1] - rows[0] + 1 == len(rows)
@@ -60,6 +65,9 @@ class Batches:
             if not self._waiting[batch]:
                 self._shelf.drop(batch)
         return table
+
+    def _marked(self, rows: pa.Table, marks: np.ndarray) -> pa.Table:
+        return rows.append_column(self._mark, pa.array(marks))
 
 
 def place_rows(

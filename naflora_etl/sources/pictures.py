@@ -53,15 +53,16 @@ from asked)
 PATH = "lower(regexp_replace(url, '[?#].*$', '', 's'))"
 DESCRIBE = rf"""
 with told as (
-    select *, lower(url) as low, case when odd is not null or url is null then odd_url when contains(url, ' ')
+    select *, case when odd is not null or url is null then odd_url when contains(url, ' ')
             then replace(url, ' ', '%20') else url end as image_url
     from asked
 ), shown as (
     select *, case when url is null or url = '' or starts_with(url, '?') or starts_with(url, '#') then 'NO_IMAGE'
             when kind_issue is not null then kind_issue
-            when (contains(low, 'manifest') or contains(low, '/info.json'))
+            when ends_with(url, '.jpg') and not contains(url, '?') and not contains(url, '#') then null
+            when (contains(lower(url), 'manifest') or contains(lower(url), '/info.json'))
                 and regexp_matches({PATH}, '(/manifest|manifest\.json|/info\.json)$') then 'IMAGE_IS_MANIFEST'
-            when contains(low, '.htm') and regexp_matches({PATH}, '\.html?$') then 'IMAGE_IS_WEB_PAGE'
+            when contains(lower(url), '.htm') and regexp_matches({PATH}, '\.html?$') then 'IMAGE_IS_WEB_PAGE'
             end as shown
     from told
 ), keyed as (

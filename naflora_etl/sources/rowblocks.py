@@ -7,9 +7,10 @@ where none belong. What Python makes of these is what counts; a plain row is one
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,8 @@ from naflora_etl.sources.pythonrows import allow_large_fields
 BLOCK_BYTES = 24 << 20
 LARGEST_ROW = 1 << 26
 WINDOW_BYTES = 1 << 19
+MANY_RETURNS = 1_000
+"""Returns that are looked for one by one in a block."""
 MOST_ODD_QUOTES = 40
 """Misplaced quotation marks after which a block is read by Python to its end."""
 LF, CR, NUL = b"\n", b"\r", b"\0"
@@ -30,90 +33,126 @@ class RowBlock:
     """Some rows of a file: `rows` are those that hold anything, by where they begin and end in `data`."""
 
     data: bytearray
+    size: int
+    """Bytes of `data` that are the block's."""
     starts: np.ndarray
     ends: np.ndarray
     odd: np.ndarray
     first_number: int
     """Number of the first row in the file, from 1; what is blank is not counted."""
+    spans_lines: bool
+    """Whether any row has the end of a line within it."""
+    room: Room
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def row(self, at: int) -> bytes:
+    def row(self, at: int | np.integer) -> bytes:
         """Return the bytes of a row, line end and all."""
         return bytes(self.data[self.starts[at] : self.ends[at]])
 
-    def plain(self) -> bytes | bytearray:
-        """Return the rows that are not odd, one after the other."""
-        is_gapless = bool((self.starts[1:] == self.ends[:-1]).all())
-        if is_gapless and not self.odd.any() and self.starts[0] == 0 and self.ends[-1] == len(self.data):
-            return self.data
-        keep = np.flatnonzero(~self.odd)
-        if not len(keep):
-            return b""
-        # neighbours in one piece
-        begins = np.concatenate(([True], self.starts[keep[1:]] != self.ends[keep[:-1]]))
-        first = np.flatnonzero(begins)
-        last = np.concatenate((first[1:] - 1, [len(keep) - 1]))
-        view = memoryview(self.data)
-        pieces = [view[self.starts[keep[a]] : self.ends[keep[b]]] for a, b in zip(first, last, strict=True)]
-        return b"".join(pieces)
+    def blank_others(self) -> memoryview:
+        """Return the rows that are not odd, with nothing but ends of lines between them; the odd ones are lost."""
+        plain = np.flatnonzero(~self.odd)
+        begins = np.concatenate(([0], self.ends[plain]))
+        stops = np.concatenate((self.starts[plain], [self.size]))
+        view = memoryview(self.data)[: self.size]
+        for at in np.flatnonzero(begins < stops):
+            view[begins[at] : stops[at]] = LF * int(stops[at] - begins[at])
+        return view
+
+    def release(self) -> None:
+        """Give the memory to a block that is still to be read; there are no rows in this one any more."""
+        self.room.put(self.data)
+        self.data = bytearray()
+
+
+class Room:
+    """Memory of blocks, used again and again: fresh memory costs as much as reading a file into it."""
+
+    def __init__(self, block_bytes: int = BLOCK_BYTES) -> None:
+        self.block_bytes = block_bytes
+        self._free: deque[bytearray] = deque()
+        self._bytes = block_bytes + block_bytes // 8 + 1
+
+    def get(self, size: int) -> bytearray:
+        """Return memory for `size` bytes or more."""
+        if size > self._bytes:
+            return bytearray(size)
+        try:
+            return self._free.pop()
+        except IndexError:
+            return bytearray(self._bytes)
+
+    def put(self, memory: bytearray) -> None:
+        """Take back memory that nobody reads any more."""
+        if len(memory) == self._bytes:
+            self._free.append(memory)
 
 
 def read_blocks(
-    stream: IO[bytes], delimiter: str, quote: str, *, begun: bool = False, block_bytes: int = BLOCK_BYTES
+    stream: IO[bytes], delimiter: str, quote: str, room: Room, *, begun: bool = False
 ) -> Iterator[RowBlock]:
-    """Yield the rows of a file in an encoding like ASCII in blocks of `block_bytes` or so.
+    """Yield the rows of a file in an encoding like ASCII in blocks of `room.block_bytes` or so.
 
     `begun`: its first lines were read already, so that no mark of UTF-8 can come any more.
     """
-    number, at_end = 1, False
-    rest = bytearray() if begun else bytearray(stream.read(len(UTF8_MARK)).removeprefix(UTF8_MARK))
+    number, at_end, block_bytes = 1, False, room.block_bytes
+    rest = b"" if begun else stream.read(len(UTF8_MARK)).removeprefix(UTF8_MARK)
     while not at_end:
-        data = _read_on(stream, rest, block_bytes)
-        at_end = len(data) == len(rest)
-        if not data:
+        data = room.get(len(rest) + block_bytes + 1)
+        size = _read_on(stream, rest, data, block_bytes)
+        at_end = size == len(rest)
+        if not size:
             return
-        if at_end and not data.endswith(LF):
-            data += LF
-        block, used = _cut(data, delimiter.encode(), quote.encode(), number, at_end)
-        rest = data[used:]
-        number += len(block)
-        if len(block):
-            yield block
-
-
-def _read_on(stream: IO[bytes], rest: bytearray, count: int) -> bytearray:
-    """Return `rest` and the next `count` bytes or fewer; each is copied but once, since blocks are large."""
-    data = bytearray(len(rest) + count)
+        if at_end and data[size - 1] != LF[0]:
+            data[size] = LF[0]
+            size += 1
+        cut = _cut(data, size, delimiter.encode(), quote.encode(), at_end)
+        rest = bytes(memoryview(data)[cut.used : size])
+        if len(cut.starts):
+            yield RowBlock(data, cut.used, cut.starts, cut.ends, cut.odd, number, cut.spans_lines, room)
+        else:
+            room.put(data)
+        number += len(cut.starts)
+def _read_on(stream: IO[bytes], rest: bytes, data: bytearray, count: int) -> int:
+    """Put `rest` and the next `count` bytes or fewer into `data`; return how many that are."""
     data[: len(rest)] = rest
-    with memoryview(data) as view, view[len(rest) :] as place:
-        read = stream.readinto(place)  # type: ignore[attr-defined]
-    del data[len(rest) + read :]
-    return data
+    with memoryview(data) as view, view[len(rest) : len(rest) + count] as place:
+        return len(rest) + int(stream.readinto(place))  # type: ignore[attr-defined]
 
 
-def _cut(data: bytearray, delimiter: bytes, quote: bytes, number: int, at_end: bool) -> tuple[RowBlock, int]:
-    """Return the whole rows in `data`, and how many of its bytes they take."""
-    letters = np.frombuffer(data, np.uint8)
+class _Cut(NamedTuple):
+    """Whole rows, and how many bytes they take."""
+
+    starts: np.ndarray
+    ends: np.ndarray
+    odd: np.ndarray
+    used: int
+    spans_lines: bool
+
+
+def _cut(data: bytearray, size: int, delimiter: bytes, quote: bytes, at_end: bool) -> _Cut:
+    """Return the whole rows in the first `size` bytes."""
+    letters = np.frombuffer(data, np.uint8, size)
     line_ends = _find_all(letters, LF) + 1
     if not quote:
         ends, odd_quotes = line_ends, np.zeros(0, np.int64)
     else:
         ends, odd_quotes = _quoted_ends(letters, line_ends, delimiter, quote, at_end, data)
     if not len(ends):
-        if len(data) <= LARGEST_ROW and not at_end:
-            return RowBlock(bytearray(), ends, ends, ends.astype(bool), number), 0
-        ends = np.array([len(data)])  # one row without end; Python will say what is wrong with it
+        if size <= LARGEST_ROW and not at_end:
+            return _Cut(ends, ends, ends.astype(bool), 0, False)
+        ends = np.array([size])  # one row without end; Python will say what is wrong with it
         odd_quotes = np.array([0])
     starts = np.concatenate(([0], ends[:-1]))
     used = int(ends[-1])
-    blank = _is_blank(letters, starts, ends)
+    keep = ~_is_blank(letters, starts, ends)
     odd = np.zeros(len(ends), bool)
     for position in (*odd_quotes, *_odd_bytes(data, used)):
         odd[np.searchsorted(ends, position, side="right")] = True
-    keep = ~blank
-    return RowBlock(data, starts[keep], ends[keep], odd[keep], number), used
+    spans_lines = len(ends) != np.searchsorted(line_ends, used, side="right")
+    return _Cut(starts[keep], ends[keep], odd[keep], used, bool(spans_lines))
 
 
 def _find_all(letters: np.ndarray, letter: bytes) -> np.ndarray:
@@ -137,16 +176,26 @@ def _odd_bytes(data: bytearray, size: int) -> Iterator[int]:
     while at >= 0:
         yield at
         at = data.find(NUL, at + 1, size)
-    if data.find(CR, 0, size) >= 0:
-        letters = np.frombuffer(data, np.uint8)[:size]
-        returns = np.flatnonzero(letters == ord(CR))
-        yield from returns[letters[np.minimum(returns + 1, size - 1)] != ord(LF)].tolist()
+    yield from _lone_returns(data, size)
     begin, view = 0, memoryview(data)
     while begin < size:  # a window at a time, since what is wrong is far between
         end = data.find(LF, min(begin + WINDOW_BYTES, size - 1), size) + 1 or size
         if not _is_utf8(view[begin:end]):
             yield from (begin + at for at in _not_utf8(data[begin:end]))
         begin = end
+
+
+def _lone_returns(data: bytearray, size: int) -> Iterator[int]:
+    """Yield where returns stand that no end of a line follows; where there are many, they belong to the lines' ends."""
+    at, few = data.find(CR, 0, size), MANY_RETURNS
+    while at >= 0 and few:
+        if data[at + 1 : at + 2] != LF:
+            yield at
+        at, few = data.find(CR, at + 1, size), few - 1
+    if at >= 0:
+        letters = np.frombuffer(data, np.uint8, size)[at:]
+        returns = _find_all(letters, CR)
+        yield from (at + returns[letters[np.minimum(returns + 1, len(letters) - 1)] != ord(LF)]).tolist()
 
 
 def _not_utf8(data: bytearray) -> Iterator[int]:
@@ -190,15 +239,17 @@ def _quoted_ends(
         ends = line_ends[np.searchsorted(line_ends, begin, side="right") :]
         even = ends[np.searchsorted(here, ends) % 2 == 0]
         if bad is None:
-            if at_end and (not len(even) or even[-1] < len(data)) and len(ends):
+            if at_end and (not len(even) or even[-1] < len(letters)) and len(ends):
                 odd.append(int(even[-1]) if len(even) else begin)  # the last field is never closed
-                even = np.append(even, len(data))
+                even = np.append(even, len(letters))
             found.append(even)
             break
         even = even[even <= bad]
         found.append(even)
         begin = int(even[-1]) if len(even) else begin
-        end = _end_by_python(data, begin, delimiter, quote, at_end) if len(odd) < MOST_ODD_QUOTES else None
+        if len(odd) >= MOST_ODD_QUOTES:
+            break
+        end = _end_by_python(data, len(letters), begin, delimiter, quote, at_end)
         if end is None:
             break
         odd.append(begin)
@@ -206,7 +257,7 @@ def _quoted_ends(
         begin = end
     if len(odd) >= MOST_ODD_QUOTES:
         begin = int(np.concatenate(found)[-1])
-        while (end := _end_by_python(data, begin, delimiter, quote, at_end)) is not None:
+        while (end := _end_by_python(data, len(letters), begin, delimiter, quote, at_end)) is not None:
             odd.append(begin)
             found.append(np.array([end]))
             begin = end
@@ -230,13 +281,15 @@ def _first_misplaced(
     return int(wrong.min()) if len(wrong) else None
 
 
-def _end_by_python(data: bytearray, begin: int, delimiter: bytes, quote: bytes, at_end: bool) -> int | None:
+def _end_by_python(
+    data: bytearray, size: int, begin: int, delimiter: bytes, quote: bytes, at_end: bool
+) -> int | None:
     """Return where the row that begins at `begin` ends as Python's csv reads it; None: not within `data`."""
     place, is_exhausted = begin, False
 
     def lines() -> Iterator[str]:
         nonlocal place, is_exhausted
-        while end := data.find(LF, place) + 1:
+        while end := data.find(LF, place, size) + 1:
             line, place = data[place:end], end
             yield line.decode("latin-1")
         is_exhausted = True

@@ -16,7 +16,7 @@ from naflora_etl.engine.metafile import DataFile
 from naflora_etl.sources import pythonrows
 from naflora_etl.sources.bytewise import is_tight
 from naflora_etl.sources.encoded import ENCODED, Column, encode, first_encoded, first_of, flat, recode, repeat, stack
-from naflora_etl.sources.rowblocks import BLOCK_BYTES, RowBlock, read_blocks
+from naflora_etl.sources.rowblocks import Room, RowBlock, read_blocks
 
 ARROW_BYTES = 2 << 20
 """Of a block that Arrow splits at a time: so much, and where the columns' letters go, stays near the processor."""
@@ -39,27 +39,34 @@ class RowReader:
     """Those of the wanted terms that come encoded, since their values repeat."""
 
     def read_block(self, block: RowBlock) -> pa.Table:
-        """Return the rows of a block, the plain ones first, and last what does not fit; raises csv.Error."""
+        """Return the rows of a block, the plain ones first, and last what does not fit; the block is used up.
+
+        Raises csv.Error.
+        """
         plain = np.flatnonzero(~block.odd)
         odd = list(np.flatnonzero(block.odd))
+        rows = [block.row(at) for at in odd]
         tables = []
         if len(plain):
             longest = int((block.ends[plain] - block.starts[plain]).max())
-            table, misfits = self._by_arrow(block.plain(), len(plain), max(ARROW_BYTES, 2 * longest))
+            table, misfits = self._by_arrow(block, len(plain), max(ARROW_BYTES, 2 * longest))
             numbers = block.first_number + np.delete(plain, misfits)
             odd += list(plain[misfits])  # behind those of the block
+            rows += [block.row(at) for at in plain[misfits]]
             tables.append(self._conclude(table, pa.array(numbers)))
+        block.release()
         if odd:
-            rows = (cells for at in odd for cells in self._cells(block.row(int(at))))
-            told = self.read_cells(rows, block.first_number + np.array(odd))
+            cells = (cells for row in rows for cells in self._cells(row))
+            told = self.read_cells(cells, block.first_number + np.array(odd))
             tables += [told.filter(told["fits"]), told.filter(pc.invert(told["fits"]))]
         rows_of_all = stack(tables)  # what Python told is trimmed already
         return pa.table({name: _trimmed(rows_of_all[name]) for name in rows_of_all.column_names})
 
     def read_odd(self, block: RowBlock) -> None:
-        """Read the odd rows alone, to see whether that can be done; raises csv.Error."""
+        """Read the odd rows alone, to see whether that can be done; raises csv.Error. The block is used up."""
         for at in np.flatnonzero(block.odd):
-            self._cells(block.row(int(at)))
+            self._cells(block.row(at))
+        block.release()
 
     def read_cells(self, rows: Iterator[list[str]], numbers: np.ndarray) -> pa.Table:
         """Return the table of rows that Python split."""
@@ -81,7 +88,7 @@ class RowReader:
         text = list(pythonrows.text_lines(lines, self.file.encoding))[1:]
         return list(pythonrows.split_rows(text, self.file))[:1]
 
-    def _by_arrow(self, data: bytes | bytearray, rows: int, at_once: int) -> tuple[pa.Table, np.ndarray]:
+    def _by_arrow(self, block: RowBlock, rows: int, at_once: int) -> tuple[pa.Table, np.ndarray]:
         """Return the table of plain rows of the right width, and which of the rows are not."""
         misfits: list[int] = []
 
@@ -93,11 +100,11 @@ class RowReader:
         names = [str(at) for at in range(width)]
         needed = sorted({self.file.id_position, *(at for at, name in self.file.columns if name in self.wanted)})
         table = pa_csv.read_csv(
-            pa.py_buffer(data),
+            pa.py_buffer(block.blank_others()),
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=at_once, column_names=names),
             parse_options=pa_csv.ParseOptions(
                 delimiter=self.file.delimiter, quote_char=self.file.quote or False, double_quote=bool(self.file.quote),
-                newlines_in_values=data.count(b"\n") != rows, ignore_empty_lines=True, invalid_row_handler=note,
+                newlines_in_values=block.spans_lines, ignore_empty_lines=True, invalid_row_handler=note,
             ),
             convert_options=pa_csv.ConvertOptions(
                 check_utf8=False, column_types=self._kinds(names), null_values=[""],
@@ -140,7 +147,7 @@ def open_rows(
     wanted: Sequence[str],
     *,
     encoded: frozenset[str] = frozenset(),
-    block_bytes: int = BLOCK_BYTES,
+    room: Room | None = None,
 ) -> tuple[RowReader, Iterator[RowBlock | pa.Table]]:
     """Return how to read a file's rows, and its blocks; tables at once where only Python can read the file."""
     if _needs_python(file):
@@ -154,7 +161,7 @@ def open_rows(
     for _ in range(file.header_lines - 1):
         stream.readline()
     begun = file.header_lines > 0
-    blocks = read_blocks(stream, file.delimiter, file.quote, begun=begun, block_bytes=block_bytes)
+    blocks = read_blocks(stream, file.delimiter, file.quote, room or Room(), begun=begun)
     return _reader(file, wanted, text, encoded), blocks
 
 

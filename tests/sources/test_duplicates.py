@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from naflora_etl.engine.tables import query_tables
-from naflora_etl.sources.duplicates import SHARED, judge_images
+from naflora_etl.sources.duplicates import SHARED, find_repeats, judge_images
 
 
 def row(key: str, image: str | None = "i", taxon: str | None = "1", issue: str | None = None) -> dict[str, Any]:
@@ -85,3 +86,17 @@ def test_every_copy_that_a_row_knows_is_known_to_all() -> None:
     there = row("idigbio:a/0") | {"copy_urls": '{"idigbio": "http://i/1"}'}
     both = '{"gbif": "http://g/1", "idigbio": "http://i/1"}'
     assert [each["copy_urls"] for each in judge([here, there, row("gbif:2/0")])] == [both] * 3
+
+
+@pytest.mark.parametrize(
+    ("batches", "repeated"),
+    [
+        ([], []),
+        ([[5]], [[False]]),
+        ([[5, 0, 7], [0, 5]], [[True, False, False], [False, True]]),  # 0 is no image
+        ([[9, 9, 9], [], [1]], [[True, True, True], [], [False]]),
+    ],
+)
+def test_an_image_of_several_rows_is_found_in_all_batches(batches: list[list[int]], repeated: list[list[bool]]) -> None:
+    found = find_repeats([np.array(batch, np.uint64) for batch in batches])
+    assert [batch.tolist() for batch in found] == repeated

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from naflora_etl.engine.tables import query_tables
-from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects, is_among
+from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects
 
 
 def record(key: str, alias: str | None = None, **facts: str | None) -> dict[str, Any]:
@@ -84,12 +84,15 @@ def test_those_that_may_change_are_told_by_hashes() -> None:
         rows = [row | {"bucket": 0, "position": at} for at, row in enumerate(rows)]
         names = ("specimen_key", "fingerprint", "alias")
         hashes = [np.array([hash_of(row[name]) for row in rows], np.uint64) for name in names]
-        few = find_suspects(*hashes)
-        suspected = [row for row, is_one in zip(rows, is_among(hashes[0], few), strict=True) if is_one]
+        suspected = [row for row, is_one in zip(rows, find_suspects(*hashes), strict=True) if is_one]
         found, found_in_few = changes_of(rows), changes_of(suspected)
         assert found == found_in_few
         changed += len(found)
     assert changed > 100
+
+
+def test_of_no_records_none_is_suspect() -> None:
+    assert not len(find_suspects(*[np.zeros(0, np.uint64)] * 3))
 
 
 def hash_of(text: str | None) -> int:

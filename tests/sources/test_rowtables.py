@@ -11,7 +11,7 @@ import pytest
 
 from naflora_etl.engine.metafile import DataFile
 from naflora_etl.sources import pythonrows
-from naflora_etl.sources.rowblocks import RowBlock
+from naflora_etl.sources.rowblocks import Room, RowBlock
 from naflora_etl.sources.rowtables import _reader, _tables_by_python, open_rows
 
 WANTED = ("a", "b", "c")
@@ -48,7 +48,7 @@ def some_cell(random: Random, oddness: float, file: DataFile) -> bytes:
 
 def read_by_blocks(data: bytes, file: DataFile, block_bytes: int) -> list[dict[str, Any]] | str:
     try:
-        reader, blocks = open_rows(io.BytesIO(data), file, WANTED, block_bytes=block_bytes)
+        reader, blocks = open_rows(io.BytesIO(data), file, WANTED, room=Room(block_bytes))
         tables = [reader.read_block(block) if isinstance(block, RowBlock) else block for block in blocks]
     except csv.Error as error:
         return str(error)
