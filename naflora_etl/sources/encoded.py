@@ -107,39 +107,41 @@ def as_list(values: pa.Array) -> list[Any]:
 def ask_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[tuple[str | None, ...]]]:
     """Return a code for each row, and the texts that each code stands for."""
     codes, told = find_distinct(columns)
-    return codes, list(zip(*map(as_list, told), strict=True))
+    count = len(told[0])
+    texts = (as_list(values) if len(values) == count else as_list(values) * count for values in told)
+    return codes, list(zip(*texts, strict=True))
 
 
 def find_distinct(columns: Sequence[Column]) -> tuple[np.ndarray, list[pa.Array]]:
-    """Return a code for each row, and for each column the texts, or nulls, that the codes stand for."""
+    """Return a code for each row, and for each column the texts, or nulls, that the codes stand for.
+
+    But for the first, a column that says the same everywhere gives one value.
+    """
     encoded = [encode(column) for column in columns]
     codes, count = _codes(encoded[0])
     if not len(codes):
         return codes, [column.dictionary.slice(0, 0) for column in encoded]
-    combined = 0
-    for column in encoded[1:]:
+    told = [decode(column.slice(0, 1)) for column in encoded]
+    varying = [0]
+    for at, column in enumerate(encoded[1:], 1):
         other, others = _codes(column)
         if others == 1:
             continue
-        combined += 1
+        varying.append(at)
         if count * others >= MOST_CODES:
             found, codes = np.unique(codes, return_inverse=True)
             count = len(found)
         codes, count = codes * others + other, count * others
-    if combined:
+    if len(varying) > 1:
         _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
         places = pa.array(first)
-        return codes, [decode(column.take(places)) for column in encoded]
-    # all but the first say the same everywhere
-    first_told = encoded[0].dictionary
-    if count > len(first_told):
-        first_told = pa.concat_arrays([first_told, pa.nulls(count - len(first_told), first_told.type)])
-    return codes, [first_told, *(_repeated(column, count) for column in encoded[1:])]
-
-
-def _repeated(column: pa.DictionaryArray, count: int) -> pa.Array:
-    """Return what a column says in its first row, so many times."""
-    return decode(column.take(pa.array(np.zeros(count, np.int64))))
+        for at in varying:
+            told[at] = decode(encoded[at].take(places))
+    else:
+        values = encoded[0].dictionary
+        null = pa.nulls(count - len(values), values.type)
+        told[0] = pa.concat_arrays([values, null]) if len(null) else values
+    return codes, told
 
 
 def _codes(column: pa.DictionaryArray) -> tuple[np.ndarray, int]:
