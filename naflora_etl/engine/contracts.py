@@ -127,9 +127,18 @@ def _told(broken: pa.ChunkedArray, column: pa.ChunkedArray, what: str) -> list[s
 def _broken_key(table: pa.Table, contract: Contract) -> list[str]:
     if not contract.primary_key or any(key not in table.column_names for key in contract.primary_key):
         return []
+    if len(contract.primary_key) == 1 and _ascends(table[contract.primary_key[0]]):
+        return []  # as tables mostly come, which costs a tenth of counting
     counts = table.group_by(list(contract.primary_key)).aggregate([([], "count_all")])
     twice = counts.filter(pc.greater(counts["count_all"], 1))
     if not twice.num_rows:
         return []
     first = ", ".join(str(twice[key][0].as_py()) for key in contract.primary_key)
     return [f"{contract.name}: {twice.num_rows} primary keys stand more than once, first {first}."]
+
+
+def _ascends(column: pa.ChunkedArray) -> bool:
+    """Return whether each value is greater than the one before."""
+    values = column.combine_chunks()
+    is_more = pc.greater(values.slice(1), values.slice(0, max(0, len(values) - 1)))
+    return bool(pc.all(is_more, skip_nulls=False, min_count=0).as_py())

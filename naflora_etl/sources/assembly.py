@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from naflora_etl.engine.ahead import work_ahead
+from naflora_etl.engine.ahead import THREADS, work_ahead
 from naflora_etl.engine.spool import Spool
 from naflora_etl.sources import pictures, specimens
 from naflora_etl.sources.duplicates import SHARED, by_bucket, find_repeats, judge_images
@@ -22,8 +22,8 @@ from naflora_etl.sources.pictures import PictureWriter
 from naflora_etl.sources.specimens import SpecimenWriter
 from naflora_etl.sources.staging import Staged
 
-PART_BYTES = 240_000_000
-"""Text of archives and pages that makes one part of the table."""
+PART_BYTES = 160_000_000
+"""Text of archives and pages that makes one part of the table, at most."""
 AHEAD = 3
 """Batches that are read and described ahead."""
 MANY_BROKEN = 50_000
@@ -35,6 +35,12 @@ COMPARED = ("key_hash", "fingerprint_hash", "alias_hash")
 
 _NOTHING = Staged(specimens.STAGED.empty_table(), pictures.STAGED.empty_table())
 _NO_SPECIMENS, _NO_PICTURES = specimens.DESCRIBED.empty_table(), pictures.DESCRIBED.empty_table()
+
+
+def count_parts(size_bytes: int) -> int:
+    """Return in how many parts so much text is joined; of several each thread has as many, so that none waits."""
+    parts = max(1, -(-size_bytes // PART_BYTES))
+    return parts if parts == 1 else -(-parts // THREADS) * THREADS
 
 
 class Described(NamedTuple):
@@ -72,7 +78,7 @@ class Assembly:
         self._writer = SpecimenWriter(spool.query, find_taxon, countries)
         self._pictures = PictureWriter(spool.query, gbif_api=apis[0], idigbio_api=apis[1])
         self._joiner = RowJoiner(license_issue)
-        self._parts = max(1, -(-size_bytes // PART_BYTES))
+        self._parts = count_parts(size_bytes)
         self._told = Batches(spool.shelf("specimens"), _NO_SPECIMENS.drop_columns(list(COMPARED)), "is_suspect")
         self._shown = Batches(spool.shelf("pictures"), _NO_PICTURES.drop_columns("image_hash"), "is_repeated")
         self._compared: list[list[np.ndarray]] = [[np.zeros(0, np.uint64)] for _ in COMPARED]

@@ -15,7 +15,7 @@ from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.sandbox.mass_archive import MassFiles, write_mass
 from naflora_etl.sources.archive import Archive
-from naflora_etl.sources.assembly import PART_BYTES, Assembly
+from naflora_etl.sources.assembly import PART_BYTES, Assembly, count_parts
 from naflora_etl.sources.staging import Whose, stage_archive
 
 
@@ -38,11 +38,17 @@ def assemble(mass: MassFiles, work: Path, *, buckets: int = 1, block_bytes: int 
         for number, (archive, path) in enumerate(archives):
             assembly.add(stage_archive(archive, Whose("archive", f"archive:{path.stem}"), number))
         parts = list(assembly.parts(lambda done, of: None))
-    assert len(parts) == buckets
+    assert len(parts) == count_parts(buckets * PART_BYTES)
     for part in parts:
         assert part["record_key"].to_pylist() == sorted(part["record_key"].to_pylist())
     told = pa.concat_tables(parts)
     return sorted(told.to_pylist(), key=lambda row: row["record_key"])
+
+
+def test_of_several_parts_two_threads_have_as_many() -> None:
+    assert [count_parts(times * PART_BYTES + more) for times, more in ((0, 0), (1, 0), (1, 1), (2, 1), (6, 0))] == [
+        1, 1, 2, 4, 6
+    ]  # fmt: skip
 
 
 def test_the_number_of_buckets_and_the_size_of_blocks_make_no_difference(mass: MassFiles, tmp_path: Path) -> None:
