@@ -28,30 +28,30 @@ SHARED = pa.schema(
 )  # fmt: skip
 """What is asked of a row to judge its image; `bucket` and `position` say where the row lies."""
 
-# What is settled where licences differ or copies are known costs most, so it is asked of those images alone.
-# Of equally strict licences the first counts. A copy known by several rows is the preferred row's.
+# Rows stand in the order of `rank`: whose row is preferred, then the key. Of equally strict licences the first counts; it
+# is asked of the images alone whose licences differ. A copy known by several rows is the preferred row's.
 JUDGE = f"""
 with known as (
-    select shared.*, licenses.strictness, licenses.license_issue,
-        case source {' '.join(f"when '{name}' then {rank}" for name, rank in PREFERENCE.items())} end as preference
+    select shared.*, licenses.strictness, licenses.license_issue, coalesce(issue, license_issue) as own_issue,
+        case source {' '.join(f"when '{name}' then '{rank}'" for name, rank in PREFERENCE.items())} end || record_key
+            as rank
     from shared left join licenses on licenses.license is not distinct from shared.license
 ), counted as (
     select image_key, min(license) is distinct from max(license) as is_contradicted,
-        min(taxon_id) is distinct from max(taxon_id) as is_of_several, bool_or(copy_urls is not null) as has_copies
+        min(taxon_id) is distinct from max(taxon_id) as is_of_several,
+        arg_min(regexp_extract(copy_urls, '"gbif": "([^"]*)"', 1), rank) filter (copy_urls like '%"gbif": %')
+            as gbif_copy,
+        arg_min(regexp_extract(copy_urls, '"idigbio": "([^"]*)"', 1), rank) filter (copy_urls like '%"idigbio": %')
+            as idigbio_copy
     from known group by image_key having count(*) > 1
 ), settled as (
     select image_key,
         first(license order by strictness desc, seq, medium) filter (license is not null) as strictest,
         first(license_verbatim order by strictness desc, seq, medium) filter (license is not null)
-            as strictest_verbatim,
-        first(regexp_extract(copy_urls, '"gbif": "([^"]*)"', 1) order by preference, record_key)
-            filter (copy_urls like '%"gbif": %') as gbif_copy,
-        first(regexp_extract(copy_urls, '"idigbio": "([^"]*)"', 1) order by preference, record_key)
-            filter (copy_urls like '%"idigbio": %') as idigbio_copy
-    from known semi join (from counted where is_contradicted or has_copies) using (image_key) group by image_key
+            as strictest_verbatim
+    from known semi join (from counted where is_contradicted) using (image_key) group by image_key
 ), licensed as (
-    select k.* exclude (license, license_verbatim, copy_urls, issue, license_issue, strictness), is_of_several,
-        k.copy_urls as own_copies, coalesce(k.issue, k.license_issue) as own_issue,
+    select k.bucket, k.position, k.image_key, k.rank, k.own_issue, k.copy_urls as own_copies, is_of_several,
         case when k.license is not null and is_contradicted then strictest else k.license end as license,
         case when k.license is not null and is_contradicted then strictest_verbatim else k.license_verbatim end
             as license_verbatim,
@@ -62,17 +62,16 @@ with known as (
             else k.license_issue end) as issue
     from known k join counted using (image_key) left join settled using (image_key)
         left join licenses s on s.license = strictest
-), ranked as (
-    select *, row_number() over (partition by image_key order by issue is not null, preference, record_key) as place,
-        first(record_key) over (partition by image_key order by issue is not null, preference, record_key) as kept
-    from licensed
+), kept as (
+    select image_key, min(rank) as rank from licensed where issue is null and not is_of_several group by image_key
 )
 select * exclude (own_issue, own_copies) from (
     select bucket, position, license, license_verbatim, copy_urls, flag,
         case when issue is not null then issue when is_of_several then 'IMAGE_OF_SEVERAL_TAXA'
-            when place > 1 then 'DUPLICATE_RECORD' end as issue,
-        case when issue is null and not is_of_several and place > 1 then kept end as duplicate_of, own_issue, own_copies
-    from ranked)
+            when l.rank != kept.rank then 'DUPLICATE_RECORD' end as issue,
+        case when issue is null and l.rank != kept.rank then substr(kept.rank, 2) end as duplicate_of,
+        own_issue, own_copies
+    from licensed l left join kept using (image_key))
 where flag is not null or issue is distinct from own_issue or copy_urls is distinct from own_copies
 order by bucket, position
 """
