@@ -202,11 +202,14 @@ def run_slice(job: SliceJob) -> str:
     made = stage.run(*tables, options=getattr(job.recipe, stage.name), **options, **effects)
     promise = Promise(stage, tables)
     parts = [made] if isinstance(made, pa.Table) else made
-    names = []
-    for number, body in enumerate(work_ahead(lambda part: parquet_bytes(promise.check(part)), parts, 1)):
-        name = job.piece(number) if stage.streams else job.part
+
+    def write(numbered: tuple[int, pa.Table]) -> str:
+        number, part = numbered
+        name, body = job.piece(number) if stage.streams else job.part, parquet_bytes(promise.check(part))
         workspace.write(f"{job.place}/{name}", body)
-        names.append(_named(name, body))
+        return _named(name, body)
+
+    names = list(work_ahead(write, enumerate(parts), 1))
     promise.check_account()
     if "packs" in effects:
         effects["packs"].clear_bench()

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -34,7 +35,8 @@ class Spool:
         self._place = workspace.local("scratch") if workspace.is_local else None
         self._folder = Path()
         self.held_bytes = 0
-        """What lies on the shelves in memory."""
+        """What lies on the shelves in memory; counted by who has the lock."""
+        self.lock = Lock()
 
     def __enter__(self) -> Spool:
         if self._place is not None:
@@ -86,14 +88,21 @@ class Shelf:
 
     def add(self, table: pa.Table) -> None:
         """Put a table behind the others; raises Fault where the disk is full."""
-        if self._spool.held_bytes + table.nbytes <= ROOM_BYTES:
-            self._held[self._count] = table
-            self._spool.held_bytes += table.nbytes
-        else:
-            path = self._path(self._count)
-            with telling(str(path)), pa.ipc.new_stream(str(path), table.schema) as writer:
-                writer.write_table(table)
         self._count += 1
+        self.put(self._count - 1, table)
+
+    def put(self, number: int, table: pa.Table) -> None:
+        """Put a table where it belongs; in any thread, so that several are written at once. Raises as `add`."""
+        size = table.nbytes
+        with self._spool.lock:
+            has_room = self._spool.held_bytes + size <= ROOM_BYTES
+            self._spool.held_bytes += size if has_room else 0
+        if has_room:
+            self._held[number] = table
+            return
+        path = self._path(number)
+        with telling(str(path)), pa.ipc.new_stream(str(path), table.schema) as writer:
+            writer.write_table(table)
 
     def read(self, number: int) -> pa.Table:
         """Return a table that was not dropped."""
@@ -105,7 +114,9 @@ class Shelf:
     def drop(self, number: int) -> None:
         """Forget a table."""
         if number in self._held:
-            self._spool.held_bytes -= self._held.pop(number).nbytes
+            size = self._held.pop(number).nbytes
+            with self._spool.lock:
+                self._spool.held_bytes -= size
         else:
             self._path(number).unlink()
 

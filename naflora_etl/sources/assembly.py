@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from naflora_etl.engine.ahead import THREADS, work_ahead
-from naflora_etl.engine.spool import Spool
+from naflora_etl.engine.spool import Shelf, Spool
 from naflora_etl.sources import pictures, specimens
 from naflora_etl.sources.duplicates import SHARED, by_bucket, find_repeats, judge_images
 from naflora_etl.sources.encoded import as_list, decode, flat, stack
@@ -53,9 +53,9 @@ class Described(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """The rows of a part, and of these what is compared over all parts."""
+    """What is asked over all parts of the rows of one, which lie on a shelf."""
 
-    rows: pa.Table
+    taxa: pa.Array
     shared: pa.Table
     identities: pa.Table
 
@@ -116,10 +116,9 @@ class Assembly:
         self._add_broken()
         joined = self._spool.shelf("joined")
         shared, identities = [], []
-        for number, part in enumerate(work_ahead(self._joining(), range(self._parts), 1)):
+        for number, part in enumerate(work_ahead(self._joining(joined), range(self._parts), 1)):
             tell(number, 2 * self._parts)
-            self.taxa.update(as_list(decode(pc.unique(part.rows["taxon_id"]))))
-            joined.add(part.rows)
+            self.taxa.update(as_list(part.taxa))
             shared.append(part.shared)
             identities.append(part.identities)
         names = by_bucket(self._compare(_gathered(identities)), self._parts)
@@ -141,8 +140,8 @@ class Assembly:
         shown = self._pictures.describe(staged.pictures) if staged.pictures.num_rows else _NO_PICTURES
         return Described(told, shown, staged.broken)
 
-    def _joining(self) -> Callable[[int], Joined]:
-        """Return what joins a part, whose rows were all filed."""
+    def _joining(self, joined: Shelf) -> Callable[[int], Joined]:
+        """Return what joins a part, whose rows were all filed, and puts it on a shelf."""
         pa.default_memory_pool().release_unused()  # of batches that are on the scratch disk by now
         compared = []
         while self._compared:  # millions of numbers: each list goes when it is one array
@@ -159,7 +158,8 @@ class Assembly:
         def join(part: int) -> Joined:
             rows = self._joiner.join(self._told.take(part), self._shown.take(part))
             shared, suspects = (_select(rows, part, name, schema) for name, schema in MARKS.items())
-            return Joined(rows.drop_columns(list(MARKS)), shared, suspects)
+            joined.put(part, rows.drop_columns(list(MARKS)))
+            return Joined(decode(pc.unique(rows["taxon_id"])), shared, suspects)
 
         return join
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from naflora_etl.engine.ahead import work_ahead
 from naflora_etl.sources.encoded import encode
 from naflora_etl.sources.licences import strictness
 
@@ -28,8 +29,8 @@ SHARED = pa.schema(
 )  # fmt: skip
 """What is asked of a row to judge its image; `bucket` and `position` say where the row lies."""
 
-# Rows stand in the order of `rank`: whose row is preferred, then the key. Of equally strict licences the first counts; it
-# is asked of the images alone whose licences differ. A copy known by several rows is the preferred row's.
+# Rows stand in the order of `rank`: whose row is preferred, then the key. Of equally strict licences the first counts,
+# which is asked of the images alone whose licences differ. A copy known by several rows is the preferred row's.
 JUDGE = f"""
 with known as (
     select shared.*, licenses.strictness, licenses.license_issue, coalesce(issue, license_issue) as own_issue,
@@ -73,8 +74,9 @@ select * exclude (own_issue, own_copies) from (
         own_issue, own_copies
     from licensed l left join kept using (image_key))
 where flag is not null or issue is distinct from own_issue or copy_urls is distinct from own_copies
-order by bucket, position
 """
+ROWS_AT_ONCE = 300_000
+"""Rows that are judged together; what more of them need no longer lies near the processor."""
 
 
 def find_repeats(hashes: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -99,7 +101,8 @@ def judge_images(
     clean ones but the preferred are DUPLICATE_RECORD. Rows in which nothing changes are left out; the others come in
     the order of bucket and position.
     """
-    shared = shared.set_column(SHARED.names.index("image_key"), "image_key", encode(shared["image_key"]).indices)
+    images = encode(shared["image_key"]).indices
+    shared = shared.set_column(SHARED.names.index("image_key"), "image_key", images)
     names = pc.unique(shared["license"]).to_pylist()
     licenses = pa.table(
         {
@@ -108,7 +111,15 @@ def judge_images(
             "license_issue": pa.array([license_issue(name) for name in names], pa.string()),
         }
     )
-    return query(JUDGE, licenses=licenses, shared=shared)
+    times = -(-shared.num_rows // ROWS_AT_ONCE)
+    turn = images.fill_null(0).to_numpy() % max(1, times)
+
+    def judge(number: int) -> pa.Table:
+        some = shared if times <= 1 else shared.filter(pa.array(turn == number))
+        return query(JUDGE, licenses=licenses, shared=some)
+
+    changes = pa.concat_tables(work_ahead(judge, range(max(1, times))))
+    return changes.take(pa.array(np.lexsort((changes["position"].to_numpy(), changes["bucket"].to_numpy()))))
 
 
 def by_bucket(changes: pa.Table, buckets: int) -> Iterator[pa.Table]:
