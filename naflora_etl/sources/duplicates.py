@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from naflora_etl.engine.ahead import work_ahead
 from naflora_etl.sources.encoded import encode
 from naflora_etl.sources.licences import strictness
+from naflora_etl.sources.ranking import Ranked
 
 PREFERENCE = {"gbif": 0, "idigbio": 1, "archive": 2}
 """Whose row is kept: the aggregator that can be cited by DOI first."""
@@ -81,14 +82,12 @@ ROWS_AT_ONCE = 300_000
 
 def find_repeats(hashes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return for each hash of each batch whether it stands in another row too; 0 stands for nothing."""
-    every = np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
-    order = np.argsort(every)
-    ranked = every[order]
-    same = (ranked[1:] == ranked[:-1]) & (ranked[1:] != 0)
-    is_repeated = np.zeros(len(every), bool)
-    is_repeated[order[1:][same]] = True
-    is_repeated[order[:-1][same]] = True
-    return np.split(is_repeated, np.cumsum([len(batch) for batch in hashes])[:-1]) if hashes else []
+    if not hashes:
+        return []
+    every = np.concatenate(hashes)
+    rows = Ranked(every)
+    is_repeated = rows.spread(rows.lengths > 1) & (every != 0)
+    return np.split(is_repeated, np.cumsum([len(batch) for batch in hashes])[:-1])
 
 
 def judge_images(

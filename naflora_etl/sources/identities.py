@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from naflora_etl.sources.ranking import Ranked
+
 IDENTITIES = pa.schema(
     [
         ("bucket", pa.int64()),
@@ -27,7 +29,7 @@ REUSED, REPOINTED, JOINED = "NUMBER_REUSED", "ID_REUSED", "JOINED_BY_ID"
 """Flags: the number is borne by other specimens too; the occurrenceID is; the occurrenceID joined two keys."""
 
 
-def _differ(left: str, right: str) -> str:
+def _contradict(left: str, right: str) -> str:
     """Return SQL for whether two rows are of different gatherings; dates may be told more or less exactly."""
     facts = [f"({left}.{name} != {right}.{name})" for name in ("surname", "number", "countryCode")]
     a, b = f"left({left}.eventDate, 10)", f"left({right}.eventDate, 10)"
@@ -49,7 +51,7 @@ with numbers as (
         partition by specimen_key order by {TOLD} desc, fingerprint nulls last, bucket, position) as anchor
     from identities i semi join numbers c on c.h = hash(i.specimen_key)
 ), held as (
-    select bucket, position, specimen_key as old_key, surname, number, {_differ("b", "b.anchor")} as is_other
+    select bucket, position, specimen_key as old_key, surname, number, {_contradict("b", "b.anchor")} as is_other
     from bearers b
 ), renamed as (
     select bucket, position,
@@ -73,7 +75,7 @@ BY_ID = f"""{BY_NUMBER}, named as (
     from named n semi join candidates c on c.h = hash(n.alias)
     window w as (partition by alias order by catalogNumber is null, {TOLD} desc, specimen_key)
 ), compared as (
-    select *, {_differ("r", "r.anchor")} as is_other,
+    select *, {_contradict("r", "r.anchor")} as is_other,
         datasetKey is not distinct from anchor_dataset as is_same_dataset
     from rows r
 ), unions as (
@@ -113,37 +115,19 @@ def find_suspects(keys: np.ndarray, fingerprints: np.ndarray, aliases: np.ndarra
     """
     if not len(keys):
         return np.zeros(0, bool)
-    groups = _Groups(aliases)
-    has_shared_id = groups.spread(groups.differ(keys)) & (aliases != 0)
-    groups = _Groups(keys)
-    is_joined = np.logical_or.reduceat(groups.sort(has_shared_id), groups.starts)
-    return groups.spread(is_joined | groups.differ(fingerprints, besides=0))
+    ids = Ranked(aliases)
+    has_shared_id = ids.spread(_differ(ids, keys)) & (aliases != 0)
+    numbers = Ranked(keys)
+    is_joined = np.logical_or.reduceat(numbers.sort(has_shared_id), numbers.starts)
+    return numbers.spread(is_joined | _differ(numbers, fingerprints, besides=0))
 
 
-class _Groups:
-    """Rows in the order of a number, so that those with one number lie together; at least one."""
-
-    def __init__(self, numbers: np.ndarray) -> None:
-        self.order = np.argsort(numbers)
-        ranked = numbers[self.order]
-        self.starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
-
-    def sort(self, values: np.ndarray) -> np.ndarray:
-        """Return a value of each row, in this order."""
-        return np.asarray(values[self.order])
-
-    def differ(self, values: np.ndarray, besides: int | None = None) -> np.ndarray:
-        """Return for each group whether its values differ; the value `besides`, the least of all, does not count."""
-        ranked = self.sort(values)
-        highest = np.maximum.reduceat(ranked, self.starts)
-        if besides is not None:
-            ranked[ranked == besides] = np.iinfo(ranked.dtype).max
-        lowest = np.minimum.reduceat(ranked, self.starts)
-        told = highest != lowest
-        return np.asarray(told if besides is None else told & (highest != besides))
-
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        """Return a value of each group for each row, in the order that the rows had."""
-        spread = np.empty(len(self.order), values.dtype)
-        spread[self.order] = np.repeat(values, np.diff(np.append(self.starts, len(self.order))))
-        return spread
+def _differ(rows: Ranked, values: np.ndarray, besides: int | None = None) -> np.ndarray:
+    """Return for each group whether its values differ; the value `besides`, the least of all, does not count."""
+    ranked = rows.sort(values)
+    highest = np.maximum.reduceat(ranked, rows.starts)
+    if besides is not None:
+        ranked[ranked == besides] = np.iinfo(ranked.dtype).max
+    lowest = np.minimum.reduceat(ranked, rows.starts)
+    told = highest != lowest
+    return np.asarray(told if besides is None else told & (highest != besides))

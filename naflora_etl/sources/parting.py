@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from naflora_etl.engine.spool import Shelf
 from naflora_etl.sources.encoded import stack
+from naflora_etl.sources.ranking import Ranked
 
 
 class Batches:
@@ -77,28 +78,16 @@ def place_rows(
 
     Specimens with one hash are of one part, and so are their pictures, wherever in the order they come.
     """
-    if parts == 1 or not specimens:
-        return [_spread(batch, parts) for batch in specimens], [_spread(batch, parts) for batch in pictures]
-    hashes = np.concatenate(specimens)
-    order = np.argsort(hashes)
-    ranked = hashes[order]
-    starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
-    known = ranked[starts]
-    part_of = (np.minimum.reduceat(order, starts) * parts // len(hashes)).astype(np.int16)
-    own = np.empty(len(hashes), np.int16)
-    own[order] = np.repeat(part_of, np.diff(np.append(starts, len(hashes))))
-    ends = np.cumsum([len(batch) for batch in specimens])[:-1]
-    return np.split(own, ends), [_look_up(batch, known, part_of, parts) for batch in pictures]
-
-
-def _spread(hashes: np.ndarray, parts: int) -> np.ndarray:
-    return (hashes % np.uint64(parts)).astype(np.int16)
-
-
-def _look_up(hashes: np.ndarray, known: np.ndarray, part_of: np.ndarray, parts: int) -> np.ndarray:
-    order = np.argsort(hashes)  # a search in order stays within what the processor has at hand
-    ranked = hashes[order]
-    at = np.minimum(np.searchsorted(known, ranked), len(known) - 1)
-    found = np.empty(len(hashes), np.int16)
-    found[order] = np.where(known[at] == ranked, part_of[at], _spread(ranked, parts))
-    return found
+    batches = [*specimens, *pictures]
+    if not batches:
+        return [], []
+    of_specimens = sum(len(batch) for batch in specimens)
+    rows = Ranked(np.concatenate(batches))
+    first = rows.order[rows.starts]  # a specimen, if there is one, since they stand before all pictures
+    part = np.where(
+        first < of_specimens, first * parts // max(1, of_specimens), (rows.hashes % np.uint64(parts)).astype(np.int64)
+    )
+    placed = rows.spread(part.astype(np.int16))
+    ends = np.cumsum([len(batch) for batch in batches])[:-1]
+    found = np.split(placed, ends)
+    return found[: len(specimens)], found[len(specimens) :]
