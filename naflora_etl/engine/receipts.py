@@ -106,10 +106,15 @@ class Receipts:
 
         Of `columns`, where they are named, no more than these is ever in memory.
         """
-        tables = []
-        for path in self.parts(self._known(stage)):
-            with self._telling(path), self.workspace.open(path) as stream:
-                tables.append(_read_part(stream, columns, clean))
+        receipt = self._known(stage)
+        tables: list[pa.Table] = []
+        read: dict[str, pa.Table] = {}  # of a long stage most parts may be empty, and so the same
+        for path, named in zip(self.parts(receipt), receipt.parts, strict=True):
+            digest = named.rsplit(":", 1)[-1]
+            if digest not in read:
+                with self._telling(path), self.workspace.open(path) as stream:
+                    read[digest] = _read_part(stream, columns, clean)
+            tables.append(read[digest])
         return pa.concat_tables(tables)
 
     def pieces(self, stage: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

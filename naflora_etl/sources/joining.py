@@ -129,7 +129,7 @@ def _taker(places: np.ndarray) -> Callable[[Column], pa.Array]:
     at = pa.array(places, mask=places < 0) if len(places) and places.min() < 0 else pa.array(places)
 
     def take(column: Column) -> pa.Array:
-        return flat(column).take(at)
+        return pc.take(flat(column), at, boundscheck=False)
 
     return take
 
