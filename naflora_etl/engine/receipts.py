@@ -102,7 +102,7 @@ class Receipts:
             yield path, body if sha256_of(body) == named.rsplit(":", 1)[-1] else None
 
     def table(self, stage: str, columns: Sequence[str] | None = None, *, clean: bool = False) -> pa.Table:
-        """Return a committed table, all its rows or the clean ones; Fault when it does not exist or was damaged.
+        """Return a committed table, all its rows or the clean ones; Fault when it does not exist or cannot be read.
 
         Of `columns`, where they are named, no more than these is ever in memory.
         """

@@ -22,7 +22,7 @@ from naflora_etl.engine.workspace import Workspace, telling
 MEMORY = "1000MB"
 """What DuckDB may hold; Python and Arrow need about as much again."""
 THREADS = 2
-ROOM_BYTES = 500_000_000
+ROOM_BYTES = 1_100_000_000
 """What all shelves together hold in memory."""
 
 
@@ -47,6 +47,7 @@ class Spool:
             self._folder = self._place
         else:
             self._folder = Path(tempfile.mkdtemp())
+        self._pool = pa.default_memory_pool()
         _take_steady_memory()
         spilt = str(self._folder / "spilt")
         config: dict[str, Any] = {"memory_limit": MEMORY, "temp_directory": spilt, "threads": THREADS}
@@ -57,6 +58,7 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
+        pa.set_memory_pool(self._pool)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def query(self, sql: str, parameters: Sequence[Any] = (), **tables: pa.Table) -> pa.Table:
@@ -76,7 +78,7 @@ class Spool:
 
 
 def _take_steady_memory() -> None:
-    """Let Arrow have jemalloc where it was built with it, unless somebody named another pool.
+    """Let Arrow have jemalloc where it was built with it, unless its variable in the environment names a pool.
 
     Tables come and go by the hundred megabytes here, and what Arrow takes by default gives memory back to the system
     only to ask for it again: the same work takes a fifteenth more time and a tenth more memory.
@@ -96,16 +98,13 @@ class Shelf:
         self._held: dict[int, pa.Table] = {}
         self._count = 0
 
-    def __len__(self) -> int:
-        return self._count
-
     def add(self, table: pa.Table) -> None:
         """Put a table behind the others; raises Fault where the disk is full."""
         self._count += 1
         self.put(self._count - 1, table)
 
     def put(self, number: int, table: pa.Table) -> None:
-        """Put a table where it belongs; in any thread, so that several are written at once. Raises as `add`."""
+        """Put a table where it belongs, on a shelf to which none is added; in any thread. Raises as `add`."""
         size = table.nbytes
         with self._spool.lock:
             has_room = self._spool.held_bytes + size <= ROOM_BYTES

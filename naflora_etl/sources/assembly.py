@@ -157,9 +157,9 @@ class Assembly:
 
         def join(part: int) -> Joined:
             rows = self._joiner.join(self._told.take(part), self._shown.take(part))
-            shared, suspects = (_select(rows, part, name, schema) for name, schema in MARKS.items())
+            shared, doubted = (_select(rows, part, name, schema) for name, schema in MARKS.items())
             joined.put(part, rows.drop_columns(list(MARKS)))
-            return Joined(decode(pc.unique(rows["taxon_id"])), shared, suspects)
+            return Joined(decode(pc.unique(rows["taxon_id"])), shared, doubted)
 
         return join
 

@@ -53,6 +53,8 @@ class Distinct:
                 missing = np.flatnonzero(at < 0)
                 at[missing] = len(known.questions) + np.arange(len(missing))
                 known = self._ask(known, questions, asked, missing) if len(missing) else known
+                if sum(len(each.questions) for each in self._known.values()) + len(missing) > MOST_KNOWN:
+                    self._known = {}
                 self._known[kind] = known if len(known.questions) <= MOST_KNOWN else self._nothing
         places, rows = pa.array(at), pa.array(codes)
         answers = (column.take(places) for column in known.answers)

@@ -77,11 +77,11 @@ select * exclude (own_issue, own_copies) from (
 where flag is not null or issue is distinct from own_issue or copy_urls is distinct from own_copies
 """
 ROWS_AT_ONCE = 300_000
-"""Rows that are judged together; what more of them need no longer lies near the processor."""
+"""Rows that are judged together, or so; millions at once take twice the time, since DuckDB has no room for them."""
 
 
 def find_repeats(hashes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return for each hash of each batch whether it stands in another row too; 0 stands for nothing."""
+    """Return for each hash of each batch whether it stands in another row too, or may; 0 stands for nothing."""
     if not hashes:
         return []
     every = np.concatenate(hashes)

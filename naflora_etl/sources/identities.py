@@ -110,8 +110,8 @@ def find_suspects(keys: np.ndarray, fingerprints: np.ndarray, aliases: np.ndarra
     """Return of which records find_identities may say anything: a few of all.
 
     All are hashes of 64 bits, one a record, 0 where there is none. It is those whose specimen key stands with several
-    fingerprints, or with an occurrenceID that stands under several keys: rows with any other key can neither be told
-    apart nor joined.
+    fingerprints, or with an occurrenceID that stands under several keys, and a few whose hashes look so: rows with any
+    other key can neither be told apart nor joined.
     """
     if not len(keys):
         return np.zeros(0, bool)

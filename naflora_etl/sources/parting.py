@@ -84,8 +84,11 @@ def place_rows(
     of_specimens = sum(len(batch) for batch in specimens)
     rows = Ranked(np.concatenate(batches))
     first = rows.order[rows.starts]  # a specimen, if there is one, since they stand before all pictures
+    of_pictures = len(rows) - of_specimens
     part = np.where(
-        first < of_specimens, first * parts // max(1, of_specimens), (rows.hashes % np.uint64(parts)).astype(np.int64)
+        first < of_specimens,
+        first * parts // max(1, of_specimens),
+        (first - of_specimens) * parts // max(1, of_pictures),  # where its neighbours are likely to be
     )
     placed = rows.spread(part.astype(np.int16))
     ends = np.cumsum([len(batch) for batch in batches])[:-1]

@@ -22,8 +22,6 @@ class Ranked:
         is_first[1:] = left[1:] != left[:-1]
         self.starts = np.flatnonzero(is_first)
         """Where each group of rows with one hash begins."""
-        self.hashes = left[self.starts]
-        """What is left of each group's hash."""
         packed &= (np.uint64(1) << bits) - np.uint64(1)
         self.order = packed.view(np.int64)
 

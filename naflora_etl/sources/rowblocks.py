@@ -30,7 +30,7 @@ UTF8_MARK = b"\xef\xbb\xbf"
 
 @dataclass
 class RowBlock:
-    """Some rows of a file: `rows` are those that hold anything, by where they begin and end in `data`."""
+    """Some rows of a file: those that hold anything, by where they begin and end in `data`."""
 
     data: bytearray
     size: int
@@ -104,6 +104,7 @@ def read_blocks(
         size = _read_on(stream, rest, data, block_bytes)
         at_end = size == len(rest)
         if not size:
+            room.put(data)
             return
         if at_end and data[size - 1] != LF[0]:
             data[size] = LF[0]
@@ -115,6 +116,8 @@ def read_blocks(
         else:
             room.put(data)
         number += len(cut.starts)
+
+
 def _read_on(stream: IO[bytes], rest: bytes, data: bytearray, count: int) -> int:
     """Put `rest` and the next `count` bytes or fewer into `data`; return how many that are."""
     data[: len(rest)] = rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from naflora_etl.engine.tables import query_tables
+from naflora_etl.sources import duplicates
 from naflora_etl.sources.duplicates import SHARED, find_repeats, judge_images
 
 
@@ -100,3 +102,15 @@ def test_every_copy_that_a_row_knows_is_known_to_all() -> None:
 def test_an_image_of_several_rows_is_found_in_all_batches(batches: list[list[int]], repeated: list[list[bool]]) -> None:
     found = find_repeats([np.array(batch, np.uint64) for batch in batches])
     assert [batch.tolist() for batch in found] == repeated
+
+
+def test_it_makes_no_difference_how_many_images_are_judged_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = Random("turns").choice
+    sources, taxa, issues = ["gbif", "idigbio"], ["1", "2"], [None, None, "NO_IMAGE"]
+    rows = [
+        row(f"{choose(sources)}:{at}", choose("abcdefg"), choose(taxa), choose(issues))
+        for at in range(60)
+    ]
+    at_once = judge(rows)
+    monkeypatch.setattr(duplicates, "ROWS_AT_ONCE", 7)
+    assert judge(rows) == at_once

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from naflora_etl.sources import darwincore as dwc
+from naflora_etl.sources import distinct
 from naflora_etl.sources.bytewise import DIGITS, ODD, count_letters, fold_ascii, years_of_dates
 from naflora_etl.sources.distinct import Distinct
 from naflora_etl.sources.encoded import ask_distinct, encode, first_encoded, first_of, only_where, stack, told_where
@@ -69,6 +70,23 @@ def test_every_distinct_question_is_asked_once() -> None:
     assert lengths.to_pylist() == [None if row[0] is None else len(row[0]) for row in rows]
     function(*given)
     assert len(asked) == len(set(asked)) == len(set(rows))
+
+
+def test_no_more_answers_are_remembered_than_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distinct, "MOST_KNOWN", 10)
+    function = Distinct(lambda one, other: (f"{one}{other}",), TEXT)
+    for number in range(30):  # each with another constant beside it
+        texts = [str(at) for at in range(number, number + 4)]
+        told = function(pa.array(texts, TEXT), pa.array([f"c{number}"] * 4, TEXT))[0]
+        assert told.to_pylist() == [f"{text}c{number}" for text in texts]
+        assert sum(len(known.questions) for known in function._known.values()) <= 10
+
+
+def test_what_goes_wrong_in_a_function_stops_no_later_question() -> None:
+    function = Distinct(lambda text: (str(1 // int(text)),), TEXT)
+    with pytest.raises(ZeroDivisionError):
+        function(pa.array(["1", "0"], TEXT))
+    assert function(pa.array(["1", "1"], TEXT))[0].to_pylist() == ["1", "1"]
 
 
 def test_more_combinations_than_a_number_holds() -> None:
