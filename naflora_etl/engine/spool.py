@@ -22,7 +22,7 @@ from naflora_etl.engine.workspace import Workspace, telling
 MEMORY = "1000MB"
 """What DuckDB may hold; Python and Arrow need about as much again."""
 THREADS = 2
-ROOM_BYTES = 1_100_000_000
+ROOM_BYTES = 500_000_000
 """What all shelves together hold in memory."""
 
 

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from naflora_etl.sources.darwincore import short_key
 from naflora_etl.sources.distinct import Distinct
-from naflora_etl.sources.encoded import Column, first_encoded, first_of, flat, only_where, told_where
+from naflora_etl.sources.encoded import Column, decode, first_encoded, first_of, flat, only_where, told_where
 from naflora_etl.sources.licences import choose_license
 from naflora_etl.sources.staging import BETWEEN
 
 TEXT = pa.string()
-NOT_OF_A_ROW = ("stem", "licenses", "issue", "link_hash")
+NOT_OF_A_ROW = ("owner", "licenses", "issue", "link_hash")
 """Columns of a specimen that are used up by the join."""
 
 
@@ -43,12 +43,13 @@ class RowJoiner:
         `license_issue` comes after that.
         """
         places = find_places(specimens, pictures)
-        stems = _taker(places.specimen)(specimens["stem"]), _taker(places.picture)(pictures["stem"])
-        if pc.any(pc.not_equal(*stems)).as_py():
+        of_specimen, of_picture = _taker(places.specimen), _taker(places.picture)
+        told = [(of_specimen(specimens[name]), of_picture(pictures[name])) for name in ("owner", "source_record_id")]
+        if any(pc.any(pc.not_equal(*map(decode, pair))).as_py() for pair in told):
             raise AssertionError("media hang on a record with another id: two ids have the same hash")
         number = pc.if_else(pa.array(places.picture < 0), "-", pc.cast(pa.array(places.number), TEXT))
-        key = pc.binary_join_element_wise(first_of(*stems), number, "/")
-        seq = pc.coalesce(_taker(places.specimen)(specimens["seq"]), _taker(places.picture)(pictures["seq"]))
+        key = pc.binary_join_element_wise(*(first_of(*pair) for pair in told), "/", number, "")
+        seq = pc.coalesce(of_specimen(specimens["seq"]), of_picture(pictures["seq"]))
         order = _sorted_once(key, seq)
         places = Places(*(each[order] for each in places))
         keys, seqs = key.take(pa.array(order)), seq.take(pa.array(order))

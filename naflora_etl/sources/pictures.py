@@ -15,18 +15,18 @@ from naflora_etl.sources.encoded import ENCODED, as_kind
 STAGED = pa.schema([
     ("seq", pa.int64()),
     *((name, pa.string()) for name in (
-        "stem", "link", "source", "page_key", "source_record_id", "url", "kind", "format", "licenses", "rightsHolder",
-        "creator", "media_id")),
+        "owner", "stem", "link", "source", "page_key", "source_record_id", "url", "kind", "format", "licenses",
+        "rightsHolder", "creator", "media_id")),
 ])  # fmt: skip
 """Media as they are staged, whoever sent them."""
 KINDS = {
     "seq": pa.int64(), **dict.fromkeys(("stem_hash", "link_hash", "image_hash"), pa.uint64()),
     **dict.fromkeys(
-        ("source", "page_key", "host", "media_licenses", "rightsHolder", "creator", "image_issue"), ENCODED),
+        ("owner", "source", "page_key", "host", "media_licenses", "rightsHolder", "creator", "image_issue"), ENCODED),
 }  # fmt: skip
 DESCRIBED = pa.schema([
     (name, KINDS.get(name, pa.string())) for name in (
-        "seq", "stem", "source", "page_key", "source_record_id", "image_url", "image_key", "host", "copy_urls",
+        "seq", "owner", "source", "page_key", "source_record_id", "image_url", "image_key", "host", "copy_urls",
         "media_licenses", "rightsHolder", "creator", "image_issue", "stem_hash", "link_hash", "image_hash")
 ])  # fmt: skip
 """Media as they are described: texts that repeat are encoded, and an `image_hash` of 0 stands for no image."""

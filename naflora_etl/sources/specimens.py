@@ -31,8 +31,9 @@ REPEATING = frozenset((
     "preparations",
 ))  # fmt: skip
 """Terms whose values repeat, so that they are read as codes."""
-WHOSE = ("seq", "stem", "link", "source", "page_key", "source_record_id", "licenses", "broken")
-"""What else comes along: order, key, what its media point at, whose it is, its licences' texts, why it is unread."""
+WHOSE = ("seq", "owner", "stem", "link", "source", "page_key", "source_record_id", "licenses", "broken")
+"""What else comes along: order, how its key begins, how all of it is without the image's number, what its media point
+at, whose it is, its licences' texts, why it is unread."""
 STAGED = pa.schema([("seq", pa.int64()), *((name, pa.string()) for name in (*WHOSE[1:], *TERMS))])
 """Records as they are staged, whoever sent them."""
 TEXT, WHOLE, DEGREES = pa.string(), pa.int64(), pa.float64()
@@ -43,12 +44,12 @@ KINDS = {
     "seq": WHOLE, "year": WHOLE, "decimalLatitude": DEGREES, "decimalLongitude": DEGREES,
     **dict.fromkeys(HASHES, HASH),
     **dict.fromkeys(
-        ("source", "page_key", "licenses", "taxon_id", "scientificName", "institutionCode", "collectionCode",
+        ("owner", "source", "page_key", "licenses", "taxon_id", "scientificName", "institutionCode", "collectionCode",
          "recordedBy", "countryCode", "stateProvince", "datasetKey", "basisOfRecord", "issue", "surname"), ENCODED),
 }  # fmt: skip
 DESCRIBED = pa.schema([
     (name, KINDS.get(name, TEXT)) for name in (
-        "seq", "stem", "source", "page_key", "source_record_id", "licenses", "taxon_id", "scientificName",
+        "seq", "owner", "source", "page_key", "source_record_id", "licenses", "taxon_id", "scientificName",
         "specimen_key", "gathering_key", "fingerprint", "institutionCode", "collectionCode", "catalogNumber",
         "occurrenceID", "recordedBy", "recordNumber", "eventDate", "year", "countryCode", "stateProvince",
         "decimalLatitude", "decimalLongitude", "datasetKey", "basisOfRecord", "issue", "surname", "number", *HASHES)

@@ -111,6 +111,7 @@ def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[p
     places = pc.binary_join_element_wise(f"{file.location}:", pc.cast(bad["number"], TEXT), "")
     columns = dict.fromkeys(specimens.STAGED.names, pa.nulls(bad.num_rows, TEXT)) | {
         "seq": pc.add(bad["number"], first),
+        "owner": pa.repeat(whose.owner, bad.num_rows),
         "stem": pc.binary_join_element_wise(whose.owner, places, ""),
         "source": pa.repeat(whose.source, bad.num_rows),
         "page_key": pa.repeat(whose.page_key, bad.num_rows),
@@ -126,6 +127,7 @@ def _whose(rows: pa.Table, whose: Whose, first: int) -> dict[str, pa.Array]:
     stem = pc.binary_join_element_wise(whose.owner, rows["id"], "")
     return {
         "seq": pc.add(rows["number"], first),
+        "owner": repeat(whose.owner, rows.num_rows),
         "stem": stem,
         "link": stem,
         "source": repeat(whose.source, rows.num_rows),
@@ -157,6 +159,7 @@ def _record_job(records: list[Occurrence], first: int) -> Callable[[], Staged]:
         for seq, record in enumerate(records, first):
             whose = {
                 "seq": seq,
+                "owner": f"{record.source}:",
                 "stem": f"{record.source}:{record.record_id}",
                 "link": str(seq),
                 "source": record.source,
