@@ -13,10 +13,15 @@ THREADS = 2
 """Arrow, Parquet and DuckDB let go of Python's lock, so two threads keep two cores busy."""
 
 
-def work_ahead(work: Callable[[Item], Result], items: Iterable[Item], ahead: int = THREADS) -> Iterator[Result]:
-    """Yield `work(item)` for each item, in order; at most `ahead` results wait. Raises what `work` raises."""
+def work_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], ahead: int = THREADS, *, threads: int = THREADS
+) -> Iterator[Result]:
+    """Yield `work(item)` for each item, in order; at most `ahead` results wait. Raises what `work` raises.
+
+    One of the `threads` more than there are cores keeps these busy while another waits for a disk.
+    """
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))

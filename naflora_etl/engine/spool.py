@@ -22,6 +22,8 @@ from naflora_etl.engine.workspace import Workspace, telling
 MEMORY = "1000MB"
 """What DuckDB may hold; Python and Arrow need about as much again."""
 THREADS = 2
+MEMORY_KEPT_MS = 10_000
+"""How long Arrow keeps memory that nothing lies in."""
 ROOM_BYTES = 500_000_000
 """What all shelves together hold in memory."""
 
@@ -81,11 +83,12 @@ def _take_steady_memory() -> None:
     """Let Arrow have jemalloc where it was built with it, unless its variable in the environment names a pool.
 
     Tables come and go by the hundred megabytes here, and what Arrow takes by default gives memory back to the system
-    only to ask for it again: the same work takes a fifteenth more time and a tenth more memory.
+    only to ask for it again: a sixth of the time is the system's then, instead of a quarter.
     """
     if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
         with suppress(NotImplementedError):
             pa.set_memory_pool(pa.jemalloc_memory_pool())
+            pa.jemalloc_set_decay_ms(MEMORY_KEPT_MS)
 
 
 class Shelf:

@@ -116,7 +116,7 @@ class Assembly:
         self._add_broken()
         joined = self._spool.shelf("joined")
         shared, identities = [], []
-        for number, part in enumerate(work_ahead(self._joining(joined), range(self._parts), 1)):
+        for number, part in enumerate(work_ahead(self._joining(joined), range(self._parts), 2, threads=3)):
             tell(number, 2 * self._parts)
             self.taxa.update(as_list(part.taxa))
             shared.append(part.shared)

@@ -110,14 +110,17 @@ def judge_images(
             "license_issue": pa.array([license_issue(name) for name in names], pa.string()),
         }
     )
-    times = -(-shared.num_rows // ROWS_AT_ONCE)
-    turn = images.fill_null(0).to_numpy() % max(1, times)
+    times = max(1, -(-shared.num_rows // ROWS_AT_ONCE))
+    turns = images.fill_null(0).to_numpy() % times
+    if times > 1:
+        shared = shared.take(pa.array(np.argsort(turns, kind="stable")))
+    ends = np.cumsum(np.bincount(turns, minlength=times)).tolist()
 
-    def judge(number: int) -> pa.Table:
-        some = shared if times <= 1 else shared.filter(pa.array(turn == number))
-        return query(JUDGE, licenses=licenses, shared=some)
+    def judge(turn: tuple[int, int]) -> pa.Table:
+        start, end = turn
+        return query(JUDGE, licenses=licenses, shared=shared.slice(start, end - start))
 
-    changes = pa.concat_tables(work_ahead(judge, range(max(1, times))))
+    changes = pa.concat_tables(work_ahead(judge, pairwise([0, *ends])))
     return changes.take(pa.array(np.lexsort((changes["position"].to_numpy(), changes["bucket"].to_numpy()))))
 
 
