@@ -13,6 +13,7 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.imaging.detect import TextBox
 from naflora_etl.imaging.detectors import open_detector
 from naflora_etl.imaging.redact import mask_quads
+from naflora_etl.imaging.sessions import sums_bytes_exactly
 from naflora_etl.recipe import ImagesOptions
 
 WORDS = ("CAREX", "SCOPARIA", "OHIO 1931")
@@ -61,6 +62,8 @@ def test_words_are_found_and_the_plant_is_not(
     alone = {"detect_px": 768, "coarse_px": 768, "barcodes": False}
     options = ImagesOptions.model_validate({"redact": redact} | alone | knobs)
     detector = open_detector(options)
+    if not sums_bytes_exactly():  # an older processor: floats take the place of eight bits
+        name = name.replace(EIGHT, CRAFT)
     assert detector is not None and detector.name == name
     boxes = detector.find(sheet)
     assert min(coverage(sheet, boxes, places)) >= 0.9
