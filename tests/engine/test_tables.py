@@ -8,6 +8,7 @@ import signal
 import tarfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from naflora_etl.engine.contracts import check_table, read_contract
 from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.tables import (
     GROUP_ROWS,
@@ -124,3 +126,20 @@ def test_a_query_that_cannot_spill_what_it_holds_is_given_twice_the_room() -> No
     assert query_tables(sql, memory_limit="50MB", wide=wide)["length"].to_pylist() == [300_000]
     with pytest.raises(duckdb.OutOfMemoryException):
         query_tables(sql, memory_limit="10MB", wide=wide)
+
+
+KEYS = {
+    "ascending": (pa.array(["a", "b", "c"]), 0),
+    "in no order": (pa.array(["b", "a", "c"]), 0),
+    "one twice": (pa.array(["a", "b", "b"]), 1),
+    "one twice, apart": (pa.array(["b", "a", "b"]), 1),
+    "two told by nothing": (pa.array([None, None, "a"]), 1),
+    "nothing but nulls, of no type": (pa.nulls(3), 1),
+}
+
+
+@pytest.mark.parametrize(("keys", "faults"), KEYS.values(), ids=KEYS)
+def test_a_key_that_stands_twice_is_told_in_whatever_order(keys: pa.Array, faults: int) -> None:
+    contract = replace(read_contract("specimens").only("specimen_key"), primary_key=("specimen_key",))
+    told = check_table(pa.table({"specimen_key": keys}), contract)
+    assert len([fault for fault in told if "more than once" in fault]) == faults

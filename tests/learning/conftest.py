@@ -151,5 +151,24 @@ def kill_at_checkpoints() -> Callable[..., None]:
     return kill
 
 
+KILLED_RUN = """
+import sys
+from pathlib import Path
+from naflora_etl.learning.recipe import read_learn_recipe
+from naflora_etl.learning.train import train
+train(Path(sys.argv[1]), recipe=read_learn_recipe('tiny', sys.argv[3:]), out=Path(sys.argv[2]), resume=True)
+"""
+
+
+@pytest.fixture
+def kill_training(kill_at_checkpoints: Callable[..., None]) -> Callable[..., None]:
+    """Train a release into a folder by the recipe `tiny` and some knobs, killed twice on the way."""
+
+    def kill(release: Path, run: Path, *knobs: str) -> None:
+        kill_at_checkpoints(KILLED_RUN, run, release, run, *knobs)
+
+    return kill
+
+
 def checkpoint_time(run: Path) -> int:
     return (run / "last.pt").stat().st_mtime_ns if (run / "last.pt").exists() else 0

@@ -83,15 +83,10 @@ def test_each_way_of_training_begins_with_the_loss_of_the_cpu(
     assert losses(tmp_path / "gpu")[0] == pytest.approx(losses(tmp_path / "cpu")[0], rel=within)
 
 
-def test_a_killed_run_goes_on_where_it_was(release: Path, tmp_path: Path, kill_at_checkpoints: Callable[..., None]):
+def test_a_killed_run_goes_on_where_it_was(release: Path, tmp_path: Path, kill_training: Callable[..., None]):
     more = ["loop.epochs=12", "loop.checkpoint_steps=2", "loop.precision=float16"]
     train(release, recipe=small_recipe(*more), out=tmp_path / "straight")
-    program = (
-        "import sys; from pathlib import Path; from naflora_etl.learning.train import train\n"
-        "from naflora_etl.learning.recipe import read_learn_recipe\n"
-        "train(Path(sys.argv[1]), recipe=read_learn_recipe('tiny', sys.argv[3:]), out=Path(sys.argv[2]), resume=True)"
-    )
-    kill_at_checkpoints(program, tmp_path / "run", release, tmp_path / "run", *SMALL, *more)
+    kill_training(release, tmp_path / "run", *SMALL, *more)
     train(release, recipe=small_recipe(*more), out=tmp_path / "run", resume=True)
     straight, killed = losses(tmp_path / "straight"), losses(tmp_path / "run")
     assert len(killed) == len(straight) == 36

@@ -328,15 +328,10 @@ def test_two_processes_are_one(release: Path, tmp_path: Path, run_two: Callable[
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_bits(release: Path, tmp_path: Path, kill_at_checkpoints: Callable[..., None]):
+def test_a_killed_run_goes_on_to_the_same_bits(release: Path, tmp_path: Path, kill_training: Callable[..., None]):
     more = ["loop.epochs=12", "loop.checkpoint_steps=2"]
     train(release, recipe=small_recipe(*more), out=tmp_path / "straight")
-    program = (
-        "import sys; from pathlib import Path; from naflora_etl.learning.train import train\n"
-        "from naflora_etl.learning.recipe import read_learn_recipe\n"
-        "train(Path(sys.argv[1]), recipe=read_learn_recipe('tiny', sys.argv[3:]), out=Path(sys.argv[2]), resume=True)"
-    )
-    kill_at_checkpoints(program, tmp_path / "run", release, tmp_path / "run", *SMALL, *more)
+    kill_training(release, tmp_path / "run", *SMALL, *more)
     train(release, recipe=small_recipe(*more), out=tmp_path / "run", resume=True)
     assert_same_bits(tmp_path / "straight", tmp_path / "run")
 
