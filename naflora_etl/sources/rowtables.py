@@ -43,8 +43,10 @@ class RowReader:
 
         Raises csv.Error.
         """
-        plain = np.flatnonzero(~block.odd)
-        odd = list(np.flatnonzero(block.odd))
+        # of a header that lacks columns which meta.xml tells of, no row fits, and Arrow finds no such columns
+        is_plain = ~block.odd & (not self.width or self.width >= pythonrows.least_width(self.file))
+        plain = np.flatnonzero(is_plain)
+        odd = list(np.flatnonzero(~is_plain))
         rows = [block.row(at) for at in odd]
         tables = []
         if len(plain):

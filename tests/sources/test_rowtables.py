@@ -31,7 +31,8 @@ def some_file(random: Random, oddness: float) -> tuple[bytes, DataFile]:
         0, random.choice(",\t"), random.choice(['"', ""]), random.choice(["UTF-8", "latin-1"]), random.randint(0, 1),
     )  # fmt: skip
     delimiter = file.delimiter.encode()
-    lines = [delimiter.join([b"id", b"a", b"b", b"c"]) + b"\n"] * file.header_lines
+    header = [b"id", b"a", b"b", b"c", b"d"][: random.choice([4, 4, 4, 4, 1, 3, 5])]
+    lines = [delimiter.join(header) + b"\n"] * file.header_lines
     for _ in range(random.randint(0, 12)):
         cells = 4 if random.random() < 0.8 else random.randint(0, 6)
         row = delimiter.join(some_cell(random, oddness, file) for _ in range(cells))
