@@ -6,9 +6,10 @@ import io
 import json
 import os
 import signal
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from naflora_etl.cli import main
+from naflora_etl.engine.interruptions import Interruptions
 from naflora_etl.imaging.detect import TextBox
 from naflora_etl.imaging.redact import mask_quads
 from naflora_etl.recipe import ImagesOptions
@@ -222,13 +224,18 @@ def test_an_impatient_end_is_an_orderly_one(folder: Path, monkeypatch: pytest.Mo
 
     class Interrupted(MarkFinder):
         def find(self, rgb: np.ndarray) -> list[TextBox]:
-            os.kill(os.getpid(), signal.SIGINT)
-            patience = time.monotonic() + 60
-            while signal.getsignal(signal.SIGINT) is not signal.SIG_IGN and time.monotonic() < patience:
-                time.sleep(0.01)  # until the first was heard, however busy the machine is
-            for _ in range(2):
-                os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(3):
+                heard.clear()
+                while not heard.wait(0.05):  # Python hears one that comes just before a wait only after that wait
+                    os.kill(os.getpid(), signal.SIGINT)
             return super().find(rgb)
+
+    def hear(self: Interruptions, number: int, frame: FrameType | None) -> None:
+        self.heard = True
+        heard.set()
+
+    heard = threading.Event()
+    monkeypatch.setattr(Interruptions, "_hear", hear)
 
     monkeypatch.setattr("os.sched_getaffinity", lambda process: {0})
     monkeypatch.setattr("naflora_etl.imaging.files.open_detector", lambda options, threads: Interrupted())

@@ -6,14 +6,14 @@ import glob
 import hashlib
 import json
 import os
-import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from naflora_etl.engine.faults import Fault
+from naflora_etl.engine.interruptions import Interruptions
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.imaging.detect import TextDetector
 from naflora_etl.imaging.faults import ImageFault
@@ -103,7 +103,8 @@ def redact_files(
 ) -> list[Redacted]:
     """Redact each of `files` into `out`/<stem>.jpg, on every core; return what became of them, in their order.
 
-    A file that cannot be used is told of and left out, the others are done. Raises Fault for what stops them all.
+    A file that cannot be used is told of and left out, the others are done. Raises Fault for what stops them all, and
+    KeyboardInterrupt for Ctrl-C, once the images in hand are finished.
     """
     own = {path.resolve() for path in files}
     if path := next((path for path in files if (out / f"{path.stem}.jpg").resolve() in own), None):
@@ -113,22 +114,18 @@ def redact_files(
     detector = open_detector(options, threads=max(1, cores // hands))
     folder = Workspace(str(out))
     folder.make()
-    with ThreadPoolExecutor(hands, thread_name_prefix="redact") as pool:
-        waiting: dict[Future[Redacted], int] = {
-            pool.submit(redact_file, path, folder, options, detector): number for number, path in enumerate(files)
-        }
-        done: dict[int, Redacted] = {}
+    done: dict[int, Redacted] = {}
+
+    def take(path: Path) -> Redacted | None:
+        return None if interruptions.heard else redact_file(path, folder, options, detector)
+
+    with Interruptions() as interruptions, ThreadPoolExecutor(hands, thread_name_prefix="redact") as pool:
+        waiting = {pool.submit(take, path): number for number, path in enumerate(files)}
         try:
             for future in as_completed(waiting):
-                result = done[waiting[future]] = future.result()
-                progress(len(done), len(files), result.source.name)
-        except KeyboardInterrupt:
-            # The images in hand are finished. Ctrl-C once more would cut this wait short, and threads that outlive
-            # the interpreter abort the process.
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            pool.shutdown(cancel_futures=True)
-            signal.signal(signal.SIGINT, before)
-            raise
+                if result := future.result():
+                    done[waiting[future]] = result
+                    progress(len(done), len(files), result.source.name)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
