@@ -15,7 +15,7 @@ from naflora_etl.engine.http import Ask, HttpClient
 from naflora_etl.engine.receipts import digest_path
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources.archive import Archive
-from naflora_etl.sources.page_errand import version_of
+from naflora_etl.sources.page_errand import Journal, version_of
 
 LARGEST_BYTES = 1 << 31
 """Of an archive by address; GBIF's larger ones come by its download API, piece by piece."""
@@ -82,9 +82,10 @@ def _row(archive: Archive, asked: str) -> Row:
 class ArchiveErrand:
     """The archives by address, fetched; one that lies here under the version that its server still has is left."""
 
-    def __init__(self, options: HarvestOptions, blobs: Blobs, earlier: Sequence[Row]) -> None:
+    def __init__(self, options: HarvestOptions, blobs: Blobs, earlier: Sequence[Row], journal: Journal) -> None:
         self.places = [place for place in options.archives if is_address(place)]
         self.blobs = blobs
+        self.journal = journal
         self.earlier = {row["request"]: row for row in earlier}
         self.rows: list[Row] = []
         self.taxa: list[str] = self.places
@@ -93,7 +94,11 @@ class ArchiveErrand:
     async def run(self, ask: Ask, tell: Any) -> None:
         """Fetch them, one after the other. Raises Fault for one that does not come, or is no archive."""
         for place in self.places:
-            self.rows.append(await self._fetch(place, ask))
+            row = self.journal.find(place)
+            if row is None or not self.blobs.has_file(row["blob"]):
+                row = await self._fetch(place, ask)
+                self.journal.add(place, row)
+            self.rows.append(row)
             self.done += 1
             tell(f"archive {name_of(place)}")
 

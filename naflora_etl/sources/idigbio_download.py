@@ -21,7 +21,7 @@ from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources import idigbio
 from naflora_etl.sources.archive import Archive
 from naflora_etl.sources.darwincore import Occurrence, clean_text
-from naflora_etl.sources.page_errand import Row, version_of
+from naflora_etl.sources.page_errand import Journal, Row, version_of
 from naflora_etl.sources.paging import Taxon, Unreadable, read_json
 
 PAGE_KEY = "idigbio:download/0000"
@@ -46,20 +46,27 @@ def question(taxa: Sequence[Taxon], options: HarvestOptions) -> dict[str, Any]:
 class DownloadErrand:
     """iDigBio asked once for the specimens of all taxa."""
 
-    def __init__(self, taxa: list[Taxon], options: HarvestOptions, blobs: Blobs, contact: str) -> None:
+    def __init__(
+        self, taxa: list[Taxon], options: HarvestOptions, blobs: Blobs, contact: str, journal: Journal
+    ) -> None:
         self.taxa = taxa
         self.options = options
         self.blobs = blobs
+        self.journal = journal
         self.email = contact if "@" in contact and "/" not in contact else ""
         self.rows: list[Row] = []
         self.done = 0
 
     async def run(self, ask: Ask, tell: Callable[[str], None]) -> None:
-        """Ask for the download until it is ready, and fetch it."""
+        """Ask for the download until it is ready, and fetch it; one that came already is not asked for again."""
         asked = question(self.taxa, self.options)
         url = f"{self.options.idigbio_download_api}/v2/download"
         row: Row = {"page_key": PAGE_KEY, "taxon_id": None, "source": "idigbio", "page_number": 0, "blob": None}
         row |= {"request": f"{url} {json.dumps(asked, sort_keys=True)}"}
+        known = self.journal.find(row["request"])
+        if known is not None and self.blobs.has_file(known["blob"]):
+            self.rows, self.done = [known], len(self.taxa)
+            return
         body = asked | ({"email": self.email} if self.email else {})
         answer = await ask(url, method="POST", json=body)
         try:
@@ -70,8 +77,8 @@ class DownloadErrand:
             row |= await asyncio.to_thread(self._keep, answer)
         except Unreadable:
             row |= {"status": answer.status, "fetched_at": answer.fetched_at, "issue": "SOURCE_UNREACHABLE"}
-        self.rows = [row]
-        self.done = len(self.taxa)
+        self.journal.add(row["request"], row)
+        self.rows, self.done = [row], len(self.taxa)
 
     async def _await(self, answer: Answer, ask: Ask, tell: Callable[[str], None]) -> str:
         """Return where the file lies; raises Unreadable where it does not come."""

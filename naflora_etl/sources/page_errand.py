@@ -31,27 +31,31 @@ Row = dict[str, Any]
 
 
 class Journal:
-    """What was asked and answered before the table stands, by question; it outlives a kill."""
+    """What was asked and answered before the table stands, by question; it outlives a kill.
+
+    It stays, too, while answers are missing: whoever asks for those need not ask for the others again.
+    """
 
     def __init__(self, notes: Notes, name: str) -> None:
         self.notes = notes
         self.name = name
         self.rows: dict[str, Row] = dict((notes.read(name) or {}).get("rows", {}))
 
-    def find(self, request: Request) -> Row | None:
+    def find(self, question: str) -> Row | None:
         """Return what is known of a question's answer."""
-        row = self.rows.get(request.text)
+        row = self.rows.get(question)
         return None if row is None else row | {"fetched_at": datetime.fromisoformat(row["fetched_at"])}
 
-    def add(self, request: Request, facts: Row) -> None:
+    def add(self, question: str, facts: Row) -> None:
         """Note an answer; one that another try may better is not kept."""
         if facts["issue"] not in TRANSIENT:
-            self.rows[request.text] = facts | {"fetched_at": facts["fetched_at"].isoformat()}
+            self.rows[question] = facts | {"fetched_at": facts["fetched_at"].isoformat()}
             self.notes.write(self.name, {"rows": self.rows})
 
-    def forget(self, request: Request) -> None:
+    def forget(self, question: str) -> None:
         """Forget one question: it is to be asked again."""
-        self.rows.pop(request.text, None)
+        if self.rows.pop(question, None) is not None:
+            self.notes.write(self.name, {"rows": self.rows})
 
     def close(self) -> None:
         """Forget all: the table stands, or is about to."""
@@ -101,15 +105,19 @@ class Errand:
         """
         request: Request | None = self.portal.first_request(taxon, self.options)
         rows: list[Row] = []
+        asked: dict[tuple[str, int], list[str]] = {}
         totals: dict[tuple[str, int], int] = {}
         seen: set[tuple[str, int, str]] = set()
         while request is not None:
             if anew:
-                self.journal.forget(request)
+                self.journal.forget(request.text)
+            asked.setdefault((request.kind, request.part), []).append(request.text)
             row, page = await self._ask(taxon, request, ask)
             page_is = (request.kind, request.part, row["blob"] or "")
             if page is not None and page.record_count and page_is in seen:
                 row, page = row | {"issue": "SOURCE_UNREADABLE"}, None  # a page again: it would never end
+                for question in asked[request.kind, request.part]:  # and nobody knows which of them was right
+                    self.journal.forget(question)
             rows.append(row)
             if page is None:
                 return rows
@@ -136,14 +144,14 @@ class Errand:
         }
         if request.is_beyond_ceiling:
             return row | {"blob": None, "issue": "SOURCE_CEILING"}, Page(None)
-        known = self.journal.find(request)
+        known = self.journal.find(request.text)
         if known is not None:
             return row | known, self._reread(request, known)
         if self.failures >= FAILURES_BEFORE_REST:
             return row | {"blob": None, "issue": "SOURCE_UNREACHABLE"}, None
         answer = await ask(request.url, method=request.method, json=request.body, max_bytes=LARGEST_PAGE_BYTES)
         facts, page = self._read(request, answer)
-        self.journal.add(request, facts)
+        self.journal.add(request.text, facts)
         self.failures = self.failures + 1 if facts["issue"] == "SOURCE_UNREACHABLE" else 0
         return row | facts, page
 

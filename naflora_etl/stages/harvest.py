@@ -6,6 +6,7 @@ writes  harvest        one row per raw page or archive
 Each aggregator is asked one question after the other, never two at a time; a failure of one does not hold up another.
 Where an aggregator is asked, every taxon has a row of it; an archive asks nobody, so no key can be accounted for here.
 GBIF's download API is asked once for all taxa, by the first slice: an archive with a DOI comes in place of pages.
+What did not come is asked for by the next build, and what came is not: it is noted until nothing is missing.
 Where GBIF or iDigBio came by pages, each dataset on them is asked about once, for its title.
 After `naflora reharvest` only what may have changed is asked for; the rest is taken over from the harvest before.
 """
@@ -67,6 +68,8 @@ def harvest_pages(
     rows = [*read_local(options.archives), *earlier.published()] if slice == 0 else []
     by_pages = [name for name in options.sources if name in PORTALS]
     errands: list[AnyErrand] = []
+    files = Journal(notes, f"files-{digest_of(options.model_dump())[:16]}")
+    journals = [files]
     if "gbif" in by_pages:
         all_taxa = _distinct(clean_rows(tables.whole("taxa")))
         if options.ask_gbif_by(len(all_taxa)) == "download":
@@ -78,10 +81,9 @@ def harvest_pages(
         rows += downloaded
         if slice == 0 and not downloaded:
             everything = add_names(_distinct(clean_rows(tables.whole("taxa"))), wcvp)
-            errands.append(idigbio_download.DownloadErrand(everything, options, blobs, http.settings.contact))
+            errands.append(idigbio_download.DownloadErrand(everything, options, blobs, http.settings.contact, files))
     if slice == 0:
-        errands.append(ArchiveErrand(options, blobs, earlier.take("archive", None)))
-    journals: list[Journal] = []
+        errands.append(ArchiveErrand(options, blobs, earlier.take("archive", None), files))
     naming: list[DatasetErrand] = []
     of_datasets: dict[str, Row] = {}
     for name in by_pages:
@@ -101,8 +103,7 @@ def harvest_pages(
         rows += _mended(errand.rows, earlier)
     of_datasets |= {row["page_key"]: row for some in naming for row in some.rows}
     rows = [row for row in rows if row["page_key"] not in of_datasets] + list(of_datasets.values())
-    for journal in journals:
-        journal.close()
+    _close(journals, rows)
     rows.sort(key=lambda row: row["page_key"])
     return pa.Table.from_pylist(rows, read_contract("harvest").arrow_schema)
 
@@ -116,6 +117,13 @@ def _download(
         return rows, [DownloadErrand(taxa, options, blobs, notes)]
     kept = [row for taxon in taxa for row in earlier.take("gbif", taxon["taxon_id"])]
     return [*rows, *earlier.take_download("gbif", gbif_download.PAGE_KEY), *kept], []
+
+
+def _close(journals: Sequence[Journal], rows: Sequence[Row]) -> None:
+    """Forget what came once nothing is missing; till then the next build asks for what is missing alone."""
+    if not any(row["issue"] in TRANSIENT for row in rows):
+        for journal in journals:
+            journal.close()
 
 
 def _mended(rows: list[Row], earlier: Earlier) -> list[Row]:

@@ -6,6 +6,7 @@ import asyncio
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,17 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.clock import now
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Answer
+from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources.archives import ArchiveErrand, Row, find_new_archives
+from naflora_etl.sources.page_errand import Journal
 
 PLACE = "https://portal.example/dwca/seinet.zip"
 OPTIONS = HarvestOptions(sources=("archive",), archives=(PLACE,))
 META = """<archive xmlns="http://rs.tdwg.org/dwc/text/"><core ignoreHeaderLines="1">
 <files><location>core.csv</location></files><id index="0"/></core></archive>"""
+NUMBERS = count()
 DATE = "Mon, 04 Jan 2027 10:00:00 GMT"
 
 
@@ -60,8 +64,9 @@ class Portal:
         yield self.ask
 
 
-def fetch(portal: Portal, blobs: Blobs, earlier: list[Row]) -> Row:
-    errand = ArchiveErrand(OPTIONS, blobs, earlier)
+def fetch(portal: Portal, blobs: Blobs, earlier: list[Row], journal: Journal | None = None) -> Row:
+    journal = journal or Journal(Notes(blobs.workspace), f"fresh-{next(NUMBERS)}")
+    errand = ArchiveErrand(OPTIONS, blobs, earlier, journal)
     asyncio.run(errand.run(portal.ask, lambda note: None))  # type: ignore[arg-type]
     (row,) = errand.rows
     return row
@@ -100,6 +105,16 @@ def test_out_of_reach_what_came_before_is_kept(tmp_path: Path) -> None:
     assert find_new_archives(OPTIONS, [row], down) == []  # type: ignore[arg-type]
     with pytest.raises(Fault, match=r"the archive https://portal.example/dwca/seinet.zip does not come \(down\)"):
         fetch(down, blobs, [])
+
+
+def test_an_archive_that_came_is_not_fetched_again_while_other_answers_are_missing(tmp_path: Path) -> None:
+    workspace = Workspace(str(tmp_path / "work"))
+    blobs, notes = Blobs(workspace), Notes(workspace)
+    row = fetch(Portal(packed(tmp_path), {}), blobs, [], Journal(notes, "files"))
+    later = Portal(packed(tmp_path, 3), {})
+    assert fetch(later, blobs, [], Journal(notes, "files")) == row and later.asked == []
+    blobs.drop_file(row["blob"])
+    assert fetch(later, blobs, [], Journal(notes, "files"))["record_count"] == 3, "one that was lost is fetched"
 
 
 def test_a_page_in_place_of_an_archive_is_told_with_its_address(tmp_path: Path) -> None:

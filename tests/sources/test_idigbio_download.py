@@ -14,6 +14,7 @@ import pytest
 from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.clock import now
 from naflora_etl.engine.http import Answer
+from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.receipts import Receipts
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.pipeline import build_recipe
@@ -22,6 +23,7 @@ from naflora_etl.sandbox.embedded import point_recipe, sandbox_running
 from naflora_etl.sandbox.idigbio_download import pack
 from naflora_etl.sources import idigbio_download
 from naflora_etl.sources.idigbio_download import PAGE_KEY, DownloadErrand, question
+from naflora_etl.sources.page_errand import Journal, Row
 
 TAXA = [{"taxon_id": "1", "names": {"acer": ["rubrum"], "rufacer": ["rubrum"]}}]
 ROOT = "https://api.idigbio.org"
@@ -84,10 +86,14 @@ def test_it_is_waited_for_and_what_does_not_come_is_a_row(
             return Answer(url, 503, {}, b"", DOWN, now())
         return Answer(url, 200, {}, said if isinstance(said, bytes) else _json(said), None, now())
 
-    blobs = Blobs(Workspace(str(tmp_path)))
-    errand = DownloadErrand(TAXA, HarvestOptions(), blobs, "tess@herb.example")
-    asyncio.run(errand.run(ask, lambda note: None))  # type: ignore[arg-type]
-    (row,) = errand.rows
+    blobs, notes = (kind(Workspace(str(tmp_path))) for kind in (Blobs, Notes))
+
+    def run() -> Row:
+        errand = DownloadErrand(TAXA, HarvestOptions(), blobs, "tess@herb.example", Journal(notes, "files"))
+        asyncio.run(errand.run(ask, lambda note: None))  # type: ignore[arg-type]
+        return errand.rows[0]
+
+    row = run()
     assert asked[0][0] == f"{ROOT}/v2/download" and asked[0][1]["email"] == "tess@herb.example"
     assert "tess" not in json.dumps(row, default=str)
     assert pauses == waits
@@ -96,6 +102,8 @@ def test_it_is_waited_for_and_what_does_not_come_is_a_row(
         (record,) = idigbio_download.read_records(blobs.file(row["blob"]), PAGE_KEY)
         assert (record.source, record.record_id, record.terms["catalogNumber"]) == ("idigbio", "u-1", "NY1")
         assert record.terms["datasetKey"] == "r-1" and record.media[0].url == "http://127.0.0.1/1.jpg"
+        questions = len(asked)
+        assert run() == row and len(asked) == questions, "another build asks for what is missing alone"
 
 
 def _json(value: Any) -> bytes:

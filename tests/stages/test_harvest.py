@@ -238,6 +238,39 @@ def test_a_page_that_comes_again_ends_the_paging() -> None:
     }
 
 
+DOWN: dict[str, Callable[[str], bytes | str]] = {
+    "no answer": lambda url: "HOST_TROUBLE",
+    "a web page instead of JSON": lambda url: b"<html>Down for maintenance</html>",
+}
+
+
+@pytest.mark.parametrize("say", DOWN.values(), ids=DOWN)
+@pytest.mark.parametrize("down", ["gbif", "idigbio"])
+def test_another_build_asks_for_what_is_missing_and_for_nothing_that_came(
+    down: str, say: Callable[[str], bytes | str]
+) -> None:
+    notes, blobs = Notes(), Blobs()
+    first = Http(lambda url, body: say(url) if down in url else both(url, body))
+    rows = harvest(both, "1", "2", http=first, notes=notes, blobs=blobs)
+    came = [row for row in rows if row["source"] != down]
+    assert came and not any(row["issue"] for row in came)
+    again = Http(both)
+    whole = harvest(both, "1", "2", http=again, notes=notes, blobs=blobs)
+    assert again.asked and all(down in url for url in again.asked)
+    assert [row for row in whole if row["source"] != down] == came
+    assert not any(row["issue"] for row in whole) and not notes, "nothing is missing, so nothing is left to tidy"
+
+
+def test_a_taxon_whose_page_came_again_is_asked_for_anew() -> None:
+    page = b'{"count": 99, "endOfRecords": false, "results": [{"key": 1}, {"key": 2}]}'
+    notes, blobs, again = Notes(), Blobs(), Http(both)
+    say: Say = lambda url, body: page if "key-of-s1" in url else gbif(url)  # noqa: E731
+    harvest(say, "1", "2", sources=("gbif",), notes=notes, blobs=blobs)
+    rows = harvest(both, "1", "2", sources=("gbif",), notes=notes, blobs=blobs, http=again)
+    assert not any(row["issue"] for row in rows) and len(rows) == 6
+    assert len(again.asked) == 2 and all("key-of-s1" in url for url in again.asked), "both pages, and no other taxon's"
+
+
 META = """<archive xmlns="http://rs.tdwg.org/dwc/text/"><core ignoreHeaderLines="1">
 <files><location>core.csv</location></files><id index="0"/></core></archive>"""
 
