@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from json import dumps
 from typing import Any, Protocol
 
 import aiohttp
@@ -61,8 +62,13 @@ class Request:
 
     @property
     def what(self) -> str | None:
-        """What its failure is told of: an address, or (None) the host."""
-        return None if self.is_first else str(self.url)
+        """What its failure is told of: a question, or (None) the host.
+
+        Some services have one address for all questions; there the question tells them apart.
+        """
+        if self.is_first or self.json is None:
+            return None if self.is_first else str(self.url)
+        return f"{self.url} {dumps(self.json, sort_keys=True)}"
 
     def redirected(self, target: URL, status: int) -> Request:
         """Return the request that a redirect leads to; what was said to one origin is not told to another one."""

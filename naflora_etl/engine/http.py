@@ -27,7 +27,7 @@ from naflora_etl.engine.addresses import (
     is_loopback,
     without_login,
 )
-from naflora_etl.engine.answers import REDIRECTS, Answer, Stop, TryAgain, failed
+from naflora_etl.engine.answers import REDIRECTS, THROTTLED, Answer, Stop, TryAgain, failed
 from naflora_etl.engine.bodies import CEILING_BYTES
 from naflora_etl.engine.clock import now
 from naflora_etl.engine.exchange import CleanConnector, Errand, Exchange, Request, Timeouts, judged
@@ -42,6 +42,8 @@ T = TypeVar("T")
 MAX_REDIRECTS = 5
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 30.0
+THROTTLED_LONGER = 8
+"""So many times the back-off pauses a host that has too many requests and does not say for how long: 2 s, 4, 8."""
 KEEP_ALIVE_S = 4.0
 """Idle connections are closed before the servers close them: Apache does after 5 seconds."""
 
@@ -190,15 +192,19 @@ class Ask:
     async def _wait(self, attempt: int, trouble: TryAgain, errand: Errand) -> bool:
         """Wait before another try, as the server wishes and at least as back-off has it; false when none is worth it.
 
-        Exponential back-off with full jitter; a Retry-After pauses the whole host, for whoever asks it.
+        Exponential back-off with full jitter; a Retry-After pauses the whole host, for whoever asks it, and so does
+        an answer that there were too many requests.
         """
         settings = self.client.settings
-        if trouble.after_s:
-            self.client.lanes.pause(trouble.host, trouble.after_s)
-            if trouble.after_s > min(settings.max_wait_s, errand.left_s):
+        longest = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt)
+        wish_s = trouble.after_s
+        if wish_s is None and trouble.status in THROTTLED:
+            wish_s = min(LONGEST_BACKOFF_S, THROTTLED_LONGER * longest, settings.max_wait_s)
+        if wish_s:
+            self.client.lanes.pause(trouble.host, wish_s)
+            if wish_s > min(settings.max_wait_s, errand.left_s):
                 return False
         if attempt + 1 < settings.tries:
-            longest = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt)
             await asyncio.sleep(min(random.uniform(0, longest), max(0.0, errand.left_s)))
         return errand.left_s > 0
 

@@ -14,9 +14,11 @@ from aiohttp import web
 from raw_server import note_turns
 from yarl import URL
 
+from naflora_etl.engine import http
+from naflora_etl.engine.breaker import HostState
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Answer, HttpClient
-from naflora_etl.engine.lanes import Lanes
+from naflora_etl.engine.lanes import PATIENCE, Lanes
 from naflora_etl.recipe import HostPolicy, HttpOptions
 
 
@@ -51,6 +53,8 @@ class Server:
             return web.Response(body=b"slow")
         if path == "/busy" and len(self.times(path)) == 1:
             return web.Response(status=429, headers={"Retry-After": "1"})
+        if path == "/throttled" and len(self.times(path)) <= 2:
+            return web.Response(status=429)
         if path == "/sulky":
             return web.Response(status=503, headers={"Retry-After": "3600"})
         if path == "/unwell":
@@ -162,6 +166,40 @@ def test_retry_after_is_waited_for(server: Server) -> None:
     ask(client(server), f"{server.root}/busy")
     first, second = server.times("/busy")
     assert second - first >= 1.0
+
+
+def test_too_many_requests_pause_the_host_longer_each_time_though_it_names_no_time(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "FIRST_BACKOFF_S", 0.05)
+    answers = ask(client(server, default=HostPolicy(concurrency=1, per_second=1000)),
+                  f"{server.root}/throttled", f"{server.root}/fine")  # fmt: skip
+    assert [answer.issue for answer in answers] == [None, None]
+    first, second, third = server.times("/throttled")
+    assert second - first >= 0.4 and third - second >= 0.8
+    assert server.times("/fine")[0] - first >= 0.4, "whoever asks the host waits"
+
+
+@pytest.mark.parametrize(("bodies", "most"), [(12, PATIENCE), (1, 12)], ids=["twelve questions", "one question"])
+def test_a_service_with_one_address_for_all_questions_is_left_alone_when_they_fail(
+    server: Server, bodies: int, most: int
+) -> None:
+    who = client(server, tries=1)
+
+    async def ask_all() -> None:
+        async with who.session() as ask_one:
+            for number in range(12):
+                await ask_one(f"{server.root}/unwell", method="POST", json={"genus": number % bodies})
+                who.lanes._lane(f"127.0.0.1:{server.port}").change(rest_long)
+
+    who.run(ask_all())
+    assert len(server.times("/unwell")) == most
+
+
+def rest_long(state: HostState) -> None:
+    """Make a rest one that nobody waits for."""
+    if state.rest_s:
+        state.rest_s, state.rest_until = 600, time.time() + 600
 
 
 def test_no_more_connections_and_no_faster_than_the_policy_says(
