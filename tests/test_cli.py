@@ -163,6 +163,8 @@ def test_a_port_that_nobody_listens_on_sets_the_taxon_aside(tmp_path: Path, monk
     recipe = offline_recipe(tmp_path, "list.csv", harvest=closed, http=manners)
     code, shown = run("build", str(recipe), "--until", "harvest")
     assert (code, "SOURCE_UNREACHABLE 1" in shown) == (0, True)
+    named = "GBIF gave no usable answer about 1 of 1 taxa, so its records of them are not all here."
+    assert named in shown and named in run("status", "--work", "work/mine")[1]
 
 
 def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,10 @@ def build(recipe: Path, until: str | None, locked: Path | None, work: str | None
         receipts = build_recipe(ready, workspace, until=until, tell=say_nothing if as_json else tell, build=how)
     if as_json:
         click.echo(json.dumps([as_json_values(receipt) for receipt in receipts], indent=2))
-    elif until is None:
+        return
+    for sentence in _silences(workspace) if any(receipt.stage == "harvest" for receipt in receipts) else ():
+        click.echo(sentence)
+    if until is None:
         place = workspace.at("release")
         click.echo(f"\nRelease: {place}\nReport:  {place}/report.html")
 
@@ -108,6 +111,20 @@ def status(work: str | None, as_json: bool) -> None:
             click.echo(f"    {backbone.as_sentence()}")
         for issue, count in receipt.issues.items():
             say(f"    {count:>9,}  {issue:<23}  {ISSUES[issue]}")
+        for sentence in _silences(workspace) if receipt.stage == "harvest" else ():
+            say(f"    {sentence}")
+
+
+def _silences(workspace: Workspace) -> list[str]:
+    """Return a sentence for each aggregator that did not answer about some taxa."""
+    from naflora_etl.engine.receipts import Receipts
+    from naflora_etl.publishing.silences import COLUMNS, UNANSWERED, tell_silences
+
+    receipts = Receipts(workspace)
+    receipt = receipts.find("harvest")
+    if receipt is None or not any(receipt.issues.get(issue) for issue in UNANSWERED):
+        return []
+    return list(tell_silences(receipts.table("harvest", COLUMNS)))
 
 
 @click.command()

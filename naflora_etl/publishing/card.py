@@ -31,6 +31,7 @@ def render_card(contents: Contents, reading: Mapping[str, Any] | None = None) ->
         backbone=contents.backbone,
         figures=contents.figures,
         funnel=contents.funnel,
+        silences=contents.silences,
         licence=contents.licence,
         licences=contents.licences,
         institutions=shorten(contents.institutions, 40),

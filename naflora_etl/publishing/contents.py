@@ -53,6 +53,8 @@ class Contents:
     """What changed since the release before this one, where the recipe names it."""
     dataset_names: DatasetNames = field(default_factory=dict)
     """Title, DOI and citation of the datasets that told their title, by source and key."""
+    silences: tuple[str, ...] = ()
+    """A sentence for each aggregator that did not answer about some taxa."""
 
     @property
     def release(self) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def _tell_way(contents: Contents) -> dict[str, Any]:
     figures, funnel = contents.figures, contents.funnel
     return {
         "funnel": funnel,
+        "silences": contents.silences,
         "flow": draw_both(lambda look: draw_flow(funnel, figures["train"], figures["test"], look)),
         "failures": [
             reason

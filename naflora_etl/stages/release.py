@@ -75,6 +75,7 @@ from naflora_etl.publishing.provenance import publish_recipe, render_recipe
 from naflora_etl.publishing.report import render_report
 from naflora_etl.publishing.reshard import reshard_images
 from naflora_etl.publishing.samples import draw_rows
+from naflora_etl.publishing.silences import tell_silences
 from naflora_etl.publishing.tree import list_distances, measure_distances
 from naflora_etl.publishing.verdicts import count_names
 from naflora_etl.publishing.withdrawn import NAME as WITHDRAWN
@@ -190,9 +191,10 @@ def gather_contents(
 
 
 def _tell_aside(tables: Tables) -> dict[str, Any]:
-    """Return what was set aside, image by image and in numbers, and what came of each image server."""
+    """Return what was set aside, image by image and in numbers, who did not answer, and what came of each server."""
     whole = {name: tables.whole(name, WHOLE.get(name)) for name in READS}
-    return {"excluded": list_excluded(whole), "funnel": count_funnel(whole), "hosts": count_hosts(whole["images"])}
+    told = {"hosts": count_hosts(whole["images"]), "silences": tell_silences(whole["harvest"])}
+    return told | {"excluded": list_excluded(whole), "funnel": count_funnel(whole)}
 
 
 def _keep_solution(folder: Folder, manifest: pa.Table, split: pa.Table) -> None:
