@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from naflora_etl.knobs import knobs
+from naflora_etl.publishing.provenance import publish_recipe
 from naflora_etl.recipe import Recipe, RecipeError, make_recipe, read_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +28,11 @@ ROOT = Path(__file__).parents[1]
         ('name = "Big Name"', 'name = "Big Name": string should match pattern'),
         ('name = "x"\n[images]\nredact = "blur"', "images.redact = \"blur\": input should be 'union', 'craft'"),
         ('name = "x', "is not TOML"),
+        (
+            'name = "x"\n[harvest]\narchives = ["a.zip", "https://joe:sesame@herb.example/a.zip"]',
+            "harvest.archives holds an address with a login in it",
+        ),
+        ('name = "x"\n[harvest]\ngbif_api = "https://sesame@api.gbif.org"', "harvest.gbif_api holds an address with a"),
         ('name = "x"\n[http]\ncontact = "${NOT_SET_ANYWHERE}"', "${NOT_SET_ANYWHERE} is not set in the environment"),
     ],
 )
@@ -37,6 +43,7 @@ def test_a_faulty_recipe_is_told_what_and_where(tmp_path: Path, text: str, told:
         read_recipe(path)
     assert told in str(raised.value)
     assert str(path) in str(raised.value)
+    assert "sesame" not in str(raised.value)
 
 
 def test_all_faults_are_told_together(tmp_path: Path) -> None:
@@ -62,6 +69,12 @@ def test_what_is_no_recipe_is_told(tmp_path: Path, make: str, told: str) -> None
 def test_paths_are_seen_from_the_recipe(tmp_path: Path) -> None:
     recipe = make_recipe({"name": "x", "checklist": {"paths": ["a.tsv", "/b.tsv"]}}, folder=tmp_path)
     assert recipe.checklist.paths == (str(tmp_path / "a.tsv"), "/b.tsv")
+
+
+def test_of_an_archives_address_the_name_is_published_and_not_the_query(tmp_path: Path) -> None:
+    places = ["https://herb.example/dwca/seinet.zip?key=sesame", "/a/b?/mine.zip"]
+    recipe = make_recipe({"name": "x", "harvest": {"archives": places}}, folder=tmp_path)
+    assert publish_recipe(recipe)["harvest"]["archives"] == ["seinet.zip", "mine.zip"]
 
 
 def test_the_environment_fills_in_what_a_recipe_asks_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -33,4 +33,6 @@ def render_recipe(values: dict[str, Any]) -> bytes:
 
 
 def _name(path: str) -> str:
+    """Return the name of a file; of an address without its query, which may hold somebody's key."""
+    path = path.partition("?")[0] if "://" in path else path
     return path.rstrip("/").rsplit("/", 1)[-1]

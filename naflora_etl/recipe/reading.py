@@ -45,6 +45,13 @@ class Recipe(Section):
     """When present, the recipe runs against the embedded sandbox, which gives checklist, backbone and hosts."""
 
 
+LOGIN = re.compile(r"\w://[^/?#\s]*@")
+HAS_LOGIN = (
+    "holds an address with a login in it, and what is in a recipe is published with the release; no login in an "
+    "address is ever sent, so write the address without what stands before its @."
+)
+
+
 class RecipeError(Fault):
     """A recipe that cannot be used; its text says where, what was found and what to do."""
 
@@ -79,8 +86,11 @@ def read_toml(path: Path, *, example: str) -> dict[str, Any]:
 
 def make_recipe(values: dict[str, Any], *, folder: Path, where: str = "recipe") -> Recipe:
     """Return the recipe that `values` (as TOML gives them) describe; all faults are told in one RecipeError."""
+    expanded = _expand(values, where)
+    if logins := list(_find_logins(expanded)):
+        raise RecipeError("\n".join(f"{where}: {place} {HAS_LOGIN}" for place in logins))
     try:
-        recipe = Recipe.model_validate(_expand(values, where))
+        recipe = Recipe.model_validate(expanded)
     except ValidationError as error:
         raise RecipeError("\n".join(f"{where}: {line}" for line in tell_faults(error, Recipe))) from None
     return recipe.model_copy(
@@ -108,6 +118,18 @@ def make_recipe(values: dict[str, Any], *, folder: Path, where: str = "recipe") 
             ),
         }
     )
+
+
+def _find_logins(value: Any, place: str = "") -> Iterator[str]:
+    """Yield the place of every address with a name or a password in it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _find_logins(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _find_logins(item, place)
+    elif isinstance(value, str) and LOGIN.search(value):
+        yield place
 
 
 def _absolute(path: str, folder: Path) -> str:
