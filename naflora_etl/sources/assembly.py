@@ -166,7 +166,7 @@ class Assembly:
     def _compare(self, identities: pa.Table) -> pa.Table:
         alias = self._writer.aliases(identities["alias"])
         identities = identities.set_column(IDENTITIES.names.index("alias"), "alias", alias)
-        return find_identities(lambda sql: self._spool.query(sql, identities=identities))
+        return find_identities(self._spool.query, identities)
 
 
 def _gathered(tables: list[pa.Table]) -> pa.Table:

@@ -16,7 +16,8 @@ def letters(*parts: str) -> np.ndarray:
 
 DIGITS = letters("0123456789")
 NO_DIGITS = ~DIGITS
-NO_NUMBER = ~letters("0123456789+-.")
+NO_NUMBER = ~letters("0123456789-.")
+"""What asks for Python in a number; a plus does, as DuckDB reads +-4 as -4."""
 ODD = np.ones(256, bool)
 ODD[0x20:0x7F] = False
 """What is no printable letter of ASCII."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naflora_etl.sources.ranking import Ranked
 
@@ -33,9 +34,10 @@ def _contradict(left: str, right: str) -> str:
     """Return SQL for whether two rows are of different gatherings; dates may be told more or less exactly."""
     facts = [f"({left}.{name} != {right}.{name})" for name in ("surname", "number", "countryCode")]
     a, b = f"left({left}.eventDate, 10)", f"left({right}.eventDate, 10)"
-    facts.append(f"(not starts_with({a}, {b}) and not starts_with({b}, {a}))")
+    is_one_date = f"(starts_with({a}, {b}) or starts_with({b}, {a}))"
+    facts.append(f"(not {is_one_date})")
     differ = " + ".join(f"coalesce({fact}, false)::int" for fact in facts)
-    agree = f"coalesce({left}.number = {right}.number, false) or coalesce(starts_with({a}, {b}), false)"
+    agree = f"coalesce({left}.number = {right}.number, false) or coalesce({is_one_date}, false)"
     return f"({differ} >= 2 or (coalesce({facts[0]}, false) and not ({agree})))"
 
 
@@ -53,57 +55,109 @@ with numbers as (
 ), held as (
     select bucket, position, specimen_key as old_key, surname, number, {_contradict("b", "b.anchor")} as is_other
     from bearers b
-), renamed as (
-    select bucket, position,
-        case when is_other then left(sha256(concat_ws('|', old_key, coalesce(surname, ''), coalesce(number, ''))), 20)
-            else old_key end as specimen_key
-    from held where old_key in (select old_key from held where is_other)
-)"""
+)
+select bucket, position, is_other,
+    case when is_other then left(sha256(concat_ws('|', old_key, coalesce(surname, ''), coalesce(number, ''))), 20)
+        else old_key end as specimen_key
+from held where old_key in (select old_key from held where is_other)
+"""
+OTHERS = """
+select i.* replace (r.specimen_key as specimen_key) from identities i join renamed r using (bucket, position)
+where is_other
+"""
 
-# The anchor of an occurrenceID is the record with the smallest key; whatever agrees with it takes that key, and takes
-# all records of its own key along.
-BY_ID = f"""{BY_NUMBER}, named as (
-    select i.* exclude (specimen_key), coalesce(r.specimen_key, i.specimen_key) as specimen_key,
-        r.position is not null as is_renamed
-    from identities i left join renamed r using (bucket, position)
+# The anchor of an occurrenceID is a record with a catalogue number that tells most.
+BY_ID = f"""
+with named as (
+    select i.* replace (coalesce(r.specimen_key, i.specimen_key) as specimen_key)
+    from identities i left join renamed r using (bucket, position) where alias is not null
 ), candidates as (
-    select hash(alias) as h from named where alias is not null
-    group by h having min(hash(specimen_key)) != max(hash(specimen_key))
+    select hash(alias) as h from named group by h having min(hash(specimen_key)) != max(hash(specimen_key))
 ), rows as (
-    select n.*, first_value(specimen_key) over w as anchor_key, first_value(datasetKey) over w as anchor_dataset,
+    select n.*, first_value(specimen_key) over w as anchor_key,
         first_value(struct_pack(surname, number, countryCode, eventDate)) over w as anchor
     from named n semi join candidates c on c.h = hash(n.alias)
-    window w as (partition by alias order by catalogNumber is null, {TOLD} desc, specimen_key)
-), compared as (
-    select *, {_contradict("r", "r.anchor")} as is_other,
-        datasetKey is not distinct from anchor_dataset as is_same_dataset
-    from rows r
-), unions as (
-    select specimen_key, min(anchor_key) as anchor_key from compared
-    where specimen_key != anchor_key and not is_other and not is_same_dataset group by specimen_key
-), flagged as (
+    window w as (
+        partition by alias order by catalogNumber is null, {TOLD} desc, specimen_key, fingerprint nulls last)
+)
+select bucket, position, alias, specimen_key, anchor_key, coalesce(datasetKey, '') as dataset,
+    {_contradict("r", "r.anchor")} as is_other
+from rows r
+"""
+# A key takes the anchor's where all its records agree with the anchor, and where no dataset tells both keys of the one
+# occurrenceID: its publisher has two sheets then. It takes along all its records, with whatever occurrenceID.
+UNIONS = """
+with homes as (
+    select distinct alias, dataset from compared where specimen_key = anchor_key
+), keys as (
+    select c.alias, specimen_key, any_value(anchor_key) as anchor_key,
+        bool_or(is_other or h.dataset is not null) as is_apart
+    from compared c left join homes h using (alias, dataset) where specimen_key != anchor_key
+    group by c.alias, specimen_key
+)
+select specimen_key, min(anchor_key) as anchor_key from keys where not is_apart group by specimen_key
+"""
+CHANGES = f"""
+with flagged as (
     select bucket, position, '{REPOINTED}' as flag from compared
     where alias in (select alias from compared where is_other)
+), named as (
+    select bucket, position, coalesce(u.anchor_key, r.specimen_key, i.specimen_key) as specimen_key,
+        nullif(concat_ws(' ', case when r.position is not null then '{REUSED}' end,
+            case when u.anchor_key is not null then '{JOINED}' end), '') as flag
+    from identities i left join renamed r using (bucket, position)
+        left join unions u on u.specimen_key = coalesce(r.specimen_key, i.specimen_key)
 )
 select coalesce(n.bucket, f.bucket) as bucket, coalesce(n.position, f.position) as position, n.specimen_key,
     nullif(concat_ws(' ', n.flag, f.flag), '') as flag
-from (
-    select bucket, position, coalesce(u.anchor_key, n.specimen_key) as specimen_key,
-        nullif(concat_ws(' ', case when is_renamed then '{REUSED}' end,
-            case when u.anchor_key is not null then '{JOINED}' end), '') as flag
-    from named n left join unions u using (specimen_key)
-    where is_renamed or u.anchor_key is not null
-) n full join flagged f on f.bucket = n.bucket and f.position = n.position
+from (from named where flag is not null) n full join flagged f on f.bucket = n.bucket and f.position = n.position
 order by bucket, position
 """
 
 
-def find_identities(query: Callable[..., pa.Table]) -> pa.Table:
-    """Return the rows of the database's table `identities` whose specimen key changes, or that bear a flag.
+def find_identities(query: Callable[..., pa.Table], identities: pa.Table) -> pa.Table:
+    """Return the rows of `identities` whose specimen key changes, or that bear a flag.
 
-    Columns: bucket, position, specimen_key, flag.
+    Columns: bucket, position, specimen_key, flag. `query` runs SQL over tables that are given by name.
     """
-    return query(BY_ID)
+    renamed = _tell_apart(query, identities)
+    compared = query(BY_ID, identities=identities, renamed=renamed)
+    unions = _follow(query(UNIONS, compared=compared))
+    return query(CHANGES, identities=identities, renamed=renamed, compared=compared, unions=unions)
+
+
+def _tell_apart(query: Callable[..., pa.Table], identities: pa.Table) -> pa.Table:
+    """Return the rows whose number other specimens bear too, with a key for each of these."""
+    renamed = query(BY_NUMBER, identities=identities)
+    others = query(OTHERS, identities=identities, renamed=renamed)
+    if not others.num_rows:
+        return renamed
+    # those with one surname and number have one key, though dates and countries may tell them apart
+    further = _tell_apart(query, others)
+    return query(
+        """select bucket, position, coalesce(f.is_other, r.is_other) as is_other,
+            coalesce(f.specimen_key, r.specimen_key) as specimen_key
+        from renamed r left join further f using (bucket, position)""",
+        renamed=renamed,
+        further=further,
+    )
+
+
+def _follow(unions: pa.Table) -> pa.Table:
+    """Return unions in which no key leads to one that leads on: each leads to the last, of a ring to the smallest."""
+    if not pc.any(pc.is_in(unions["anchor_key"], value_set=unions["specimen_key"].combine_chunks())).as_py():
+        return unions
+    leads = dict(zip(unions["specimen_key"].to_pylist(), unions["anchor_key"].to_pylist(), strict=True))
+    ends = {key: _end_of(key, leads) for key in leads}
+    moved = {key: end for key, end in ends.items() if key != end}
+    return pa.table([list(moved), list(moved.values())], schema=unions.schema)
+
+
+def _end_of(key: str, leads: dict[str, str]) -> str:
+    way = [key]
+    while (key := leads.get(key, "")) and key not in way:
+        way.append(key)
+    return min(way[way.index(key) :]) if key else way[-1]
 
 
 def find_suspects(keys: np.ndarray, fingerprints: np.ndarray, aliases: np.ndarray) -> np.ndarray:

@@ -127,5 +127,7 @@ def read_records(file: AbstractContextManager[str], page_key: str) -> Iterator[O
     with file as path:
         for record in Archive(path).read_records(page_key):
             terms = dict(record.terms)
-            terms["datasetKey"] = terms.pop("recordset", "")
+            terms.pop("datasetKey", None)  # the archive's name is none of iDigBio's keys
+            if recordset := terms.pop("recordset", None):
+                terms["datasetKey"] = recordset
             yield replace(record, source="idigbio", terms=terms)

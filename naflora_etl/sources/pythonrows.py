@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from typing import IO
@@ -17,7 +18,8 @@ def text_lines(stream: IO[bytes] | Iterable[bytes], encoding: str) -> Iterator[s
     """Yield the lines as text, each decoded on its own: files mix encodings row by row, whatever they claim."""
     fallback = fallback_of(encoding)
     if is_wide(encoding):
-        yield from b"".join(stream).decode(fallback, "replace").splitlines(keepends=True)
+        text = b"".join(stream).decode(fallback, "replace").removeprefix("\ufeff")
+        yield from io.StringIO(text, newline="\n")  # splitlines() would cut at letters that end no row
         return
     for number, line in enumerate(stream):
         line = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line

@@ -33,7 +33,7 @@ VALUES = {
     "day": ["7", "32", None],
     "countryCode": ["US", "USA", "zz", None],
     "country": ["Canada", None],
-    "decimalLatitude": ["44.91", "95", "1_0", "1e1", "nan", "+4", ".5", "4.", "-90", "four", None],
+    "decimalLatitude": ["44.91", "95", "1_0", "1e1", "nan", "+4", "+-4", ".5", "4.", "-90", "four", None],
     "decimalLongitude": ["-111.5", "181", "0x1", "inf", "--1", None],
     "datasetKey": ["d", None],
     "basisOfRecord": ["PRESERVED_SPECIMEN", None],

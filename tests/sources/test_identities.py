@@ -33,6 +33,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, list[str | None]]] = {
         ["NUMBER_REUSED"] * 4,
     ),
     "one fact written otherwise": ([record("a"), record("a", surname="vinck")], "aa", [None, None]),
+    "a date told less exactly, and no number": (
+        [record("a", number=None), record("a", surname="vinck", number=None, eventDate="1963", countryCode=None)], "aa",
+        [None, None],
+    ),
     "a date told less exactly": ([record("a"), record("a", surname="vinck", eventDate="1963-08")], "aa", [None, None]),
     "another collector, and no more told": (
         [record("a"), record("a", surname="clark", number=None, eventDate=None)], "ab", ["NUMBER_REUSED"] * 2
@@ -50,6 +54,23 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, list[str | None]]] = {
         [record("a", "x"), record("b", "x", **OTHER, **THERE)], "ab", ["ID_REUSED", "ID_REUSED"]
     ),
     "one occurrenceID for two numbers of one dataset": ([record("a", "x"), record("b", "x")], "ab", [None, None]),
+    "two numbers of one dataset, and another dataset with one of them": (
+        [record("a", "x"), record("b", "x"), record("b", "x", **THERE)], "abb", [None] * 3
+    ),
+    "and with the other": ([record("a", "x"), record("a", "x", **THERE), record("b", "x")], "aab", [None] * 3),
+    "a number whose records do not all agree with the occurrenceID's": (
+        [record("a", "x"), record("b", "x", number="7", **THERE), record("b", "x", countryCode="MX", number="7")],
+        "abb", ["ID_REUSED"] * 3,
+    ),
+    "a number of three, of which two are told apart by day and country alone": (
+        [record("a"), record("a", **OTHER), record("a", **OTHER, eventDate="1990-05-06", countryCode="MX")], "abc",
+        ["NUMBER_REUSED"] * 3,
+    ),
+    "one number leads to a second, that to a third": (
+        [record("a", "x"), record("b", "x", number=None, **THERE), record("b", "y", **THERE),
+         record("c", "y", number=None)],
+        "aaaa", [None] + ["JOINED_BY_ID"] * 3,
+    ),
 }  # fmt: skip
 
 
@@ -57,10 +78,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, list[str | None]]] = {
 def test_records_of_one_specimen(rows: list[dict[str, Any]], shape: str, flags: list[str | None]) -> None:
     places = [{"bucket": 0, "position": at} for at in range(len(rows))]
     identities = pa.Table.from_pylist([place | row for place, row in zip(places, rows, strict=True)], IDENTITIES)
-    found = find_identities(lambda sql: query_tables(sql, identities=identities)).to_pylist()
+    found = find_identities(query_tables, identities).to_pylist()
     changes = {change["position"]: change for change in found}
     keys = [(changes.get(at) or {}).get("specimen_key") or row["specimen_key"] for at, row in enumerate(rows)]
-    assert ["ab"[sorted(set(keys), key=keys.index).index(key)] for key in keys] == list(shape)
+    assert ["abc"[sorted(set(keys), key=keys.index).index(key)] for key in keys] == list(shape)
     told = [(changes.get(at) or {}).get("flag") for at in range(len(rows))]
     assert told == flags
 
@@ -101,5 +122,5 @@ def hash_of(text: str | None) -> int:
 
 def changes_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     identities = pa.Table.from_pylist(rows, IDENTITIES)
-    found = find_identities(lambda sql: query_tables(sql, identities=identities)).to_pylist()
+    found = find_identities(query_tables, identities).to_pylist()
     return sorted(found, key=lambda change: int(change["position"]))
