@@ -88,6 +88,14 @@ def test_encodings_are_told_apart_row_by_row(tmp_path: Path) -> None:
     assert [records[number].terms["recordedBy"] for number in "23"] == ["René", "René"]
 
 
+@pytest.mark.parametrize("encoding", ["UTF-16", "utf-16-le", "UTF-32"])
+def test_letters_of_several_bytes_end_no_row_but_by_a_line_feed(tmp_path: Path, encoding: str) -> None:
+    core = "id,name,by\n1,Acer\u2028rubrum,A\x85B\x1cC\n2,Acer rubrum,Z\n".encode(encoding)
+    meta = QUOTED.replace('encoding="UTF-8"', f'encoding="{encoding}"', 1)
+    records = read(folder(tmp_path / "portal", meta, core, multimedia=b"coreid,accessURI,rights,Owner\n"))
+    assert [(key, record.terms["recordedBy"]) for key, record in records.items()] == [("1", "A\x85B\x1cC"), ("2", "Z")]
+
+
 def test_media_without_a_record_are_told(tmp_path: Path) -> None:
     orphan = read(folder(tmp_path / "portal"))["9"]
     assert orphan.issue == "IMAGE_WITHOUT_RECORD"
