@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,13 @@ def test_it_is_waited_for_and_what_does_not_come_is_a_row(
         assert record.terms["datasetKey"] == "r-1" and record.media[0].url == "http://127.0.0.1/1.jpg"
         questions = len(asked)
         assert run() == row and len(asked) == questions, "another build asks for what is missing alone"
+
+
+@pytest.mark.parametrize(("recordset", "key"), [("r-1", "r-1"), ("", None)])
+def test_a_record_of_no_recordset_has_no_dataset(recordset: str, key: str | None, tmp_path: Path) -> None:
+    (tmp_path / "abc.zip").write_bytes(pack([RECORD | {"indexTerms": {"recordset": recordset}}], []))
+    (record,) = idigbio_download.read_records(nullcontext(str(tmp_path / "abc.zip")), PAGE_KEY)
+    assert record.terms.get("datasetKey") == key
 
 
 def _json(value: Any) -> bytes:
