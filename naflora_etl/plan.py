@@ -7,7 +7,7 @@ counts instead.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,8 +25,8 @@ from naflora_etl.issues import TRANSIENT
 from naflora_etl.names.backbone import describe_backbone
 from naflora_etl.pipeline import build_recipe
 from naflora_etl.recipe import Recipe
-from naflora_etl.sources.archives import is_address
-from naflora_etl.sources.gbif_errand import PIECE_BYTES
+from naflora_etl.sources.archives import LARGEST_BYTES, is_address
+from naflora_etl.sources.gbif_errand import PIECE_BYTES, SLOWER
 from naflora_etl.sources.portals import PORTALS
 from naflora_etl.sources.synonyms import add_names
 from naflora_etl.stages.images import SliceWork
@@ -37,7 +37,7 @@ RECORD_BYTES = {"gbif": 3_500, "idigbio": 5_000}
 DOWNLOADED_RECORD_BYTES = 300  # in a zip of GBIF's, all its files together
 DOWNLOADED_TAXON_BYTES = 200_000  # a guess: some hundred records of a taxon and its genus, in a zip
 SHEET_BYTES = 2_400_000
-POLLS = 30  # how a download stands, asked over some four hours
+POLLS = 30  # how a download stands, asked over some four hours; the pauses between are time, too
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
@@ -51,7 +51,7 @@ class Errand:
     requests_most: int
     bytes_most: int
     seconds_most: int
-    """At the polite rate; a slow host takes longer."""
+    """At the polite rate, with the pauses while a download is prepared; a slow host takes longer."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,17 @@ def plan_recipe(recipe: Recipe, workspace: Workspace) -> Plan:
     counting = Counting(recipe, workspace, receipts)
     notes: tuple[str, ...]
     if would_ask is not None and would_ask.stage == "harvest":
-        errands = counting.ask_aggregators(-int(-taxa * would_ask.share // 1), taxa, would_ask.has_first)
+        some = dict.fromkeys(PORTALS, -int(-taxa * would_ask.share // 1))
+        errands = counting.ask_aggregators(some, taxa, would_ask.has_first)
         notes = (*counting.tell_gbif(taxa), *counting.tell_others(taxa), counting.tell_images(taxa))
     else:
-        errands = counting.ask_aggregators(counting.taxa_to_repeat(), taxa)
+        errands = counting.ask_aggregators(counting.taxa_without_answer(), taxa)
         errands += counting.ask_image_hosts(would_ask)
         notes = ("What is here already is not asked for again.",)
     backbone = describe_backbone(receipts.metadata("wcvp"))
     if backbone:
         notes += (f"Names are those of {backbone.as_sentence()}.",)
+    notes += counting.tell_contact(errands)
     if errands:
         notes += (f"Sizes assume {SHEET_BYTES / 1e6:.1f} MB a sheet; times are those of the polite rates; a question "
                   "a dataset, and what fails and is tried again, come on top.",)  # fmt: skip
@@ -131,26 +133,45 @@ class Counting:
         self.receipts = receipts
         self.client = HttpClient(recipe.http)
 
-    def ask_aggregators(self, taxa: int, of: int, has_first: bool = False) -> list[Errand]:
-        """Return what asking about so many taxa, of all, takes; `has_first`: the first slice is among what is asked."""
+    def ask_aggregators(self, taxa: Mapping[str, int], of: int, has_first: bool = False) -> list[Errand]:
+        """Return what asking each source about so many taxa, of all, takes.
+
+        `has_first`: the first slice is among what is asked, and with it what is asked once for all taxa.
+        """
         options = self.recipe.harvest
         portals = [source for source in options.sources if source in PORTALS]
-        errands = [self._ask_aggregator(source, taxa) for source in portals if taxa]
+        errands = [self._ask_aggregator(source, taxa[source]) for source in portals if taxa.get(source)]
         if "idigbio" in portals and options.idigbio == "download":
             host = host_of(URL(options.idigbio_download_api))
             errands = [errand for errand in errands if errand.what != "idigbio"]
-            errands += [self._errand(host, "idigbio", 3, 3 + POLLS, of * DOWNLOADED_TAXON_BYTES)] if has_first else []
+            asked = self._errand(host, "idigbio", 3, 3 + POLLS, of * DOWNLOADED_TAXON_BYTES, self._polling_s())
+            errands += [asked] if has_first else []
         if "gbif" in portals and options.ask_gbif_by(of) == "download":
             errands = [errand for errand in errands if errand.what != "gbif"]
             errands += [self._ask_for_download(of)] if has_first else []
-        return errands
+        places = [host_of(URL(place)) for place in options.archives if is_address(place) and has_first]
+        return errands + [self._errand(place, "archive", 1, 1, LARGEST_BYTES) for place in places]
 
     def _ask_for_download(self, taxa: int) -> Errand:
         # a question a name, then the request, how it stands, and the archive in pieces
         options, host = self.recipe.harvest, host_of(URL(self.recipe.harvest.gbif_api))
         bytes_most = taxa * options.max_records_per_taxon * DOWNLOADED_RECORD_BYTES
         pieces = -(-bytes_most // PIECE_BYTES)
-        return self._errand(host, "gbif", taxa + 4, taxa + 4 + POLLS + pieces, bytes_most)
+        return self._errand(host, "gbif", taxa + 4, taxa + 4 + POLLS + pieces, bytes_most, self._polling_s())
+
+    def _polling_s(self) -> float:
+        """Return the seconds between POLLS questions how a download stands."""
+        options = self.recipe.harvest
+        longest = max(options.gbif_poll_longest_s, options.gbif_poll_s)
+        return sum(min(options.gbif_poll_s * SLOWER**number, longest) for number in range(POLLS))
+
+    def tell_contact(self, errands: Iterable[Errand]) -> tuple[str, ...]:
+        """Say that the recipe must tell who asks, where it does not and strangers would be asked."""
+        strangers = [errand.host for errand in errands if self.client.needs_contact(URL(f"https://{errand.host}"))]
+        if not strangers:
+            return ()
+        told = f"write your e-mail or web page into the recipe before {strangers[0]} is asked"
+        return (f"http.contact is empty; {told}.",)
 
     def tell_gbif(self, taxa: int) -> tuple[str, ...]:
         """Say how GBIF would be asked, and why."""
@@ -204,9 +225,11 @@ class Counting:
         records = taxa * options.max_records_per_taxon * (1 if source == "gbif" else 2)
         return self._errand(host, source, least, most, records * RECORD_BYTES[source])
 
-    def taxa_to_repeat(self) -> int:
-        """Return how many taxa stand in slices of the harvest that failed for now, and so would run again."""
-        return len({row["taxon_id"] for row in self._rows_to_repeat("harvest") if row["taxon_id"]})
+    def taxa_without_answer(self) -> dict[str, int]:
+        """Return about how many taxa each source gave no answer for now, and so would be asked again."""
+        failed = {(row["source"], row["taxon_id"]) for row in self._rows_to_repeat("harvest")
+                  if row["taxon_id"] and row["issue"] in TRANSIENT}  # fmt: skip
+        return Counter(source for source, _ in failed)
 
     def ask_image_hosts(self, would_ask: _WouldAsk | None) -> list[Errand]:
         """Return what each image server would be asked for; spares only as far as images fail."""
@@ -260,8 +283,10 @@ class Counting:
             "which ones, the harvest tells: run `naflora build RECIPE --until selection`, then plan again."
         )
 
-    def _errand(self, host: str, what: str, least: int, most: int, bytes_most: int) -> Errand:
-        seconds = most / self.client.policy(host).per_second
+    def _errand(
+        self, host: str, what: str, least: int, most: int, bytes_most: int, pauses_s: float = 0.0
+    ) -> Errand:
+        seconds = most / self.client.policy(host).per_second + pauses_s
         return Errand(host, what, least, most, bytes_most, -int(-seconds // 1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,31 @@ def test_nobody_is_asked_without_a_contact(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "list.csv").write_text("scientificName\nQuercus alba L.\n")
     code, shown = run("build", str(offline_recipe(tmp_path, "list.csv")), "--until", "harvest")
     assert (code, "http.contact is empty" in shown) == (1, True)
+
+
+CONTACT = '[http]\ncontact = "tess@herb.example"\n'
+# sections of the recipe; what the plan says, and what it does not
+PLANS: dict[str, tuple[str, str, list[str], str]] = {
+    "by pages": ("", CONTACT, [r"gbif +2 - 11 .* s\n", r"idigbio +1 - 20 .* s\n", "by its search API"], "contact"),
+    "nobody says who asks": ("", "", ["http.contact is empty; .* before api.gbif.org is asked"], "download API"),
+    "by downloads, which are waited for": (
+        '[harvest]\ngbif = "download"\nidigbio = "download"\n', CONTACT,
+        [r"gbif +5 - 36 .* 4\.4 h\n", r"api.idigbio.org +idigbio .* 4\.4 h\n", "DOI", "GBIF_PWD"], "search API"),
+    "an archive by its address": (
+        '[harvest]\nsources = ["archive"]\narchives = ["https://herb.example/a.zip"]\n', CONTACT,
+        [r"herb.example +archive +1 - 1 ", "a.zip is fetched once"], "GBIF"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("harvest", "http", "told", "untold"), PLANS.values(), ids=PLANS)
+def test_a_plan_tells_who_would_be_asked_how_and_for_how_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harvest: str, http: str, told: list[str], untold: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.csv").write_text("scientificName\nQuercus alba L.\n")
+    code, shown = run("plan", str(offline_recipe(tmp_path, "list.csv", harvest=harvest, http=http)))
+    assert code == 0 and untold not in shown
+    assert [sign for sign in told if not re.search(sign, shown)] == [], shown
 
 
 def test_a_port_that_nobody_listens_on_sets_the_taxon_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
