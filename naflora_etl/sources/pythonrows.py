@@ -11,6 +11,8 @@ from typing import IO
 from naflora_etl.engine.metafile import DataFile
 
 LARGEST_FIELD = 1 << 26
+RETURN_WITHIN = "new-line character seen in unquoted field"
+"""What Python says of a carriage return that ends no line: such a row cannot be split, and no more is wrong."""
 Row = dict[str, str]
 
 
@@ -40,12 +42,24 @@ def is_wide(encoding: str) -> bool:
 
 
 def split_rows(lines: Iterable[str], file: DataFile) -> Iterator[list[str]]:
-    """Yield the cells of each row that holds anything; raises csv.Error."""
+    """Yield the cells of each row that holds anything, none of one that cannot be split; raises csv.Error."""
     if not file.quote:
         yield from (line.rstrip("\r\n").split(file.delimiter) for line in lines if line.strip("\r\n"))
         return
     allow_large_fields()
-    yield from (cells for cells in csv.reader(lines, delimiter=file.delimiter, quotechar=file.quote) if cells)
+    rows = csv.reader(lines, delimiter=file.delimiter, quotechar=file.quote)
+    while True:
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if RETURN_WITHIN not in str(error):
+                raise
+            yield []  # the next row begins with the next line
+        else:
+            if cells:
+                yield cells
 
 
 def allow_large_fields() -> None:
@@ -54,8 +68,11 @@ def allow_large_fields() -> None:
 
 
 def width_of(header: str, file: DataFile) -> int:
-    """Return how many columns a header has; 0 when there is none."""
-    return len(next(split_rows(iter([header]), file), []))
+    """Return how many columns a header has; 0 when there is none. Raises csv.Error."""
+    cells = next(split_rows(iter([header]), file), None)
+    if cells == [] or (not file.quote and "\r" in header.rstrip("\r\n")):
+        raise csv.Error(f"carriage returns stand among the headings of {file.location}; line feeds must end its rows")
+    return len(cells or ())
 
 
 def fits(cells: list[str], file: DataFile, width: int) -> bool:

@@ -139,10 +139,11 @@ def _cut(data: bytearray, size: int, delimiter: bytes, quote: bytes, at_end: boo
     """Return the whole rows in the first `size` bytes."""
     letters = np.frombuffer(data, np.uint8, size)
     line_ends = _find_all(letters, LF) + 1
+    returns = np.array(list(_lone_returns(data, size)), np.int64)
     if not quote:
         ends, odd_quotes = line_ends, np.zeros(0, np.int64)
     else:
-        ends, odd_quotes = _quoted_ends(letters, line_ends, delimiter, quote, at_end, data)
+        ends, odd_quotes = _quoted_ends(letters, line_ends, returns, delimiter, quote, at_end, data)
     if not len(ends):
         if size <= LARGEST_ROW and not at_end:
             return _Cut(ends, ends, ends.astype(bool), 0, False)
@@ -152,7 +153,7 @@ def _cut(data: bytearray, size: int, delimiter: bytes, quote: bytes, at_end: boo
     used = int(ends[-1])
     keep = ~_is_blank(letters, starts, ends)
     odd = np.zeros(len(ends), bool)
-    for position in (*odd_quotes, *_odd_bytes(data, used)):
+    for position in (*odd_quotes, *returns[returns < used], *_odd_bytes(data, used)):
         odd[np.searchsorted(ends, position, side="right")] = True
     spans_lines = len(ends) != np.searchsorted(line_ends, used, side="right")
     return _Cut(starts[keep], ends[keep], odd[keep], used, bool(spans_lines))
@@ -174,12 +175,11 @@ def _is_blank(letters: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.n
 
 
 def _odd_bytes(data: bytearray, size: int) -> Iterator[int]:
-    """Yield a position in each row, at least, of the first `size` bytes that holds NUL, a lone return or no UTF-8."""
+    """Yield a position in each row, at least, of the first `size` bytes that holds NUL or no UTF-8."""
     at = data.find(NUL, 0, size)
     while at >= 0:
         yield at
         at = data.find(NUL, at + 1, size)
-    yield from _lone_returns(data, size)
     begin, view = 0, memoryview(data)
     while begin < size:  # a window at a time, since what is wrong is far between
         end = data.find(LF, min(begin + WINDOW_BYTES, size - 1), size) + 1 or size
@@ -189,16 +189,19 @@ def _odd_bytes(data: bytearray, size: int) -> Iterator[int]:
 
 
 def _lone_returns(data: bytearray, size: int) -> Iterator[int]:
-    """Yield where returns stand that no end of a line follows; where there are many, they belong to the lines' ends."""
-    at, few = data.find(CR, 0, size), MANY_RETURNS
+    """Yield where returns stand that no end of a line follows; where there are many, they belong to the lines' ends.
+
+    What follows one that the data end with, the next block tells.
+    """
+    at, few, last = data.find(CR, 0, size - 1), MANY_RETURNS, size - 1
     while at >= 0 and few:
-        if data[at + 1 : at + 2] != LF:
+        if data[at + 1] != LF[0]:
             yield at
-        at, few = data.find(CR, at + 1, size), few - 1
+        at, few = data.find(CR, at + 1, last), few - 1
     if at >= 0:
         letters = np.frombuffer(data, np.uint8, size)[at:]
-        returns = _find_all(letters, CR)
-        yield from (at + returns[letters[np.minimum(returns + 1, len(letters) - 1)] != ord(LF)]).tolist()
+        returns = _find_all(letters[:-1], CR)
+        yield from (at + returns[letters[returns + 1] != ord(LF)]).tolist()
 
 
 def _not_utf8(data: bytearray) -> Iterator[int]:
@@ -227,9 +230,15 @@ def _is_utf8(data: memoryview) -> bool:
 
 
 def _quoted_ends(
-    letters: np.ndarray, line_ends: np.ndarray, delimiter: bytes, quote: bytes, at_end: bool, data: bytearray
+    letters: np.ndarray,
+    line_ends: np.ndarray,
+    returns: np.ndarray,
+    delimiter: bytes,
+    quote: bytes,
+    at_end: bool,
+    data: bytearray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return where rows end, and a position in each row with a misplaced mark.
+    """Return where rows end, and a position in each row with a misplaced mark or a return that no marks enclose.
 
     A line's end ends a row where the marks before it are even. A mark opens a field only where one begins, and closes
     it only where one ends; where that is not so, the row is found by Python's own rules, and counting begins anew.
@@ -238,7 +247,7 @@ def _quoted_ends(
     begin, found, odd = 0, [], []
     while True:
         here = marks[np.searchsorted(marks, begin) :]
-        bad = _first_misplaced(letters, here, begin, delimiter, quote)
+        bad = _first_misplaced(letters, here, returns, begin, delimiter, quote)
         ends = line_ends[np.searchsorted(line_ends, begin, side="right") :]
         even = ends[np.searchsorted(here, ends) % 2 == 0]
         if bad is None:
@@ -268,11 +277,16 @@ def _quoted_ends(
 
 
 def _first_misplaced(
-    letters: np.ndarray, marks: np.ndarray, begin: int, delimiter: bytes, quote: bytes
+    letters: np.ndarray, marks: np.ndarray, returns: np.ndarray, begin: int, delimiter: bytes, quote: bytes
 ) -> int | None:
-    """Return the position of the first mark that neither opens nor closes a field, nor stands for itself."""
+    """Return the position of the first mark that neither opens nor closes a field, nor stands for itself.
+
+    Or of the first return that stands in no field which marks enclose.
+    """
+    lone = returns[np.searchsorted(returns, begin) :]
+    lone = lone[np.searchsorted(marks, lone) % 2 == 0]
     if not len(marks):
-        return None
+        return int(lone[0]) if len(lone) else None
     opening, closing = marks[0::2], marks[1::2]
     before = letters[np.maximum(opening - 1, 0)]
     opens = (opening == begin) | np.isin(before, (ord(delimiter), ord(LF)))
@@ -280,7 +294,7 @@ def _first_misplaced(
     after = letters[np.minimum(closing + 1, len(letters) - 1)]
     closes = (closing + 1 >= len(letters)) | np.isin(after, (ord(delimiter), ord(LF), ord(CR), ord(quote)))
     # where the data end behind a mark, the next block tells
-    wrong = np.concatenate((opening[~opens], closing[~closes]))
+    wrong = np.concatenate((opening[~opens], closing[~closes], lone[:1]))
     return int(wrong.min()) if len(wrong) else None
 
 

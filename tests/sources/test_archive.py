@@ -120,6 +120,19 @@ def test_rows_that_do_not_fit_their_header_are_set_aside_one_by_one(tmp_path: Pa
     }
 
 
+def test_a_return_within_a_row_sets_that_row_aside(tmp_path: Path) -> None:
+    core = b'id,name,by\r\n1,Acer\r rubrum,X\r\n2,"Acer\r rubrum",Y\r\n3,Acer\rrubrum,"Z\r\nZ"\r\n4,Acer,V\r\r\n'
+    records = read(folder(tmp_path / "portal", core=core, multimedia=b"coreid,accessURI,rights,Owner\n"))
+    assert {name: record.issue for name, record in records.items()} == {
+        "occurrences.csv:1": "SOURCE_UNREADABLE",
+        "2": None,
+        "occurrences.csv:3": "SOURCE_UNREADABLE",
+        "occurrences.csv:4": "SOURCE_UNREADABLE",  # the next line, as nobody knows whether the mark before was meant
+        "4": None,
+    }
+    assert records["2"].terms["scientificName"] == "Acer\r rubrum"
+
+
 def test_an_unquoted_file_may_hold_quotation_marks(tmp_path: Path) -> None:
     meta = QUOTED.replace('fieldsTerminatedBy=","', 'fieldsTerminatedBy="\\t"').replace(
         'fieldsEnclosedBy="&quot;"', 'fieldsEnclosedBy=""'
@@ -207,6 +220,13 @@ FAULTS = {
     ),
     "an unknown encoding": (
         lambda place: folder(place / "a", QUOTED.replace("UTF-8", "EBCDIC-9")), "its meta.xml cannot be followed"
+    ),
+    "rows that end in returns alone, with marks": (
+        lambda place: folder(place / "a", core=CORE.replace(b"\n", b"\r")), "returns stand among the headings of occ"
+    ),
+    "rows that end in returns alone, without marks": (
+        lambda place: folder(place / "a", QUOTED.replace("&quot;", ""), CORE.replace(b"\n", b"\r")),
+        "carriage returns stand among the headings of occurrences.csv; line feeds must end its rows",
     ),
     "a promised file that is not there": (
         lambda place: folder(place / "a", multimedia=None), "its meta.xml promises multimedia.csv, which is not in it"

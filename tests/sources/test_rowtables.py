@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from naflora_etl.engine.metafile import DataFile
-from naflora_etl.sources import pythonrows
+from naflora_etl.sources import pythonrows, rowblocks, rowtables
 from naflora_etl.sources.rowblocks import Room, RowBlock
 from naflora_etl.sources.rowtables import _reader, _tables_by_python, open_rows
 
@@ -63,6 +64,41 @@ def read_by_python(data: bytes, file: DataFile) -> list[dict[str, Any]] | str:
         return [row for table in _tables_by_python(reader, lines) for row in table.to_pylist()]
     except csv.Error as error:
         return str(error)
+
+
+LIMITS = {
+    "returns are many": (rowblocks, "MANY_RETURNS", 1),
+    "misplaced marks are many": (rowblocks, "MOST_ODD_QUOTES", 1),
+    "windows are small": (rowblocks, "WINDOW_BYTES", 5),
+    "Arrow splits little at a time": (rowtables, "ARROW_BYTES", 20),
+    "Python reads few rows at a time": (rowtables, "PYTHON_ROWS", 2),
+}
+
+
+@pytest.mark.parametrize(("module", "name", "value"), LIMITS.values(), ids=LIMITS)
+def test_limits_make_no_difference(
+    module: ModuleType, name: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(name)
+    for _ in range(100):
+        data, file = some_file(random, OFTEN_ODD)
+        told = read_by_python(data, file)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, value)
+            assert read_by_blocks(data, file, 100) == read_by_python(data, file) == told, (data, file)
+
+
+def test_memory_that_blocks_share_is_nobodys_rows() -> None:
+    """What was read of one file stays as it was while another is read into the same memory."""
+    random, room, kept = Random("room"), Room(100), []
+    for _ in range(40):
+        data, file = some_file(random, RARELY_ODD)
+        reader, blocks = open_rows(io.BytesIO(data), file, WANTED, encoded=frozenset("ab"), room=room)
+        tables = [reader.read_block(block) for block in blocks if isinstance(block, RowBlock)]
+        kept.append((data, file, tables))
+    for data, file, tables in kept:
+        rows = sorted((row for table in tables for row in table.to_pylist()), key=lambda row: row["number"])
+        assert rows == read_by_python(data, file), (data, file)
 
 
 @pytest.mark.parametrize("oddness", [TIDY, RARELY_ODD, OFTEN_ODD, ALWAYS_ODD])
