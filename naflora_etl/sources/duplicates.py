@@ -39,7 +39,7 @@ with known as (
             as rank
     from shared left join licenses on licenses.license is not distinct from shared.license
 ), counted as (
-    select image_key, min(license) is distinct from max(license) as is_contradicted,
+    select image_key, min(license) is distinct from max(license) as is_contradicted, max(license) as any_license,
         min(taxon_id) is distinct from max(taxon_id) as is_of_several,
         arg_min(regexp_extract(copy_urls, '"gbif": "([^"]*)"', 1), rank) filter (copy_urls like '%"gbif": %')
             as gbif_copy,
@@ -60,10 +60,10 @@ with known as (
         case when is_contradicted then '{STRICTER}' end as flag,
         case when coalesce(gbif_copy, idigbio_copy) is not null then '{{' || concat_ws(', ',
             '"gbif": "' || gbif_copy || '"', '"idigbio": "' || idigbio_copy || '"') || '}}' end as copy_urls,
-        coalesce(k.issue, case when k.license is not null and is_contradicted then s.license_issue
-            else k.license_issue end) as issue
+        coalesce(k.issue, case when k.license is null then coalesce(k.license_issue, s.license_issue)
+            when is_contradicted then s.license_issue else k.license_issue end) as issue
     from known k join counted using (image_key) left join settled using (image_key)
-        left join licenses s on s.license = strictest
+        left join licenses s on s.license = coalesce(strictest, any_license)
 ), kept as (
     select image_key, min(rank) as rank from licensed where issue is null and not is_of_several group by image_key
 )
@@ -95,8 +95,8 @@ def judge_images(
 ) -> pa.Table:
     """Return what changes in rows that share an image: licence, copies, issue, flag, and the row kept in their place.
 
-    All rows of an image get the strictest licence, with its text, that any of them tells, and every copy that any
-    knows. Where rows, set aside or not, lead to different taxa, the clean ones are IMAGE_OF_SEVERAL_TAXA; else all
+    All rows of an image that tell a licence get the strictest that any of them tells, with its text; where that is not
+    allowed, no row that tells none is clean either. All get every copy that any knows. Where rows, set aside or not, lead to different taxa, the clean ones are IMAGE_OF_SEVERAL_TAXA; else all
     clean ones but the preferred are DUPLICATE_RECORD. Rows in which nothing changes are left out; the others come in
     the order of bucket and position.
     """

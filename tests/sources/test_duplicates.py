@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -27,7 +28,9 @@ def row(key: str, image: str | None = "i", taxon: str | None = "1", issue: str |
     }
 
 
-def judge(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def judge(
+    rows: list[dict[str, Any]], license_issue: Callable[[str | None], str | None] = lambda name: None
+) -> list[dict[str, Any]]:
     """Return the rows as they stand afterwards."""
     places = [{"bucket": 0, "position": at, "seq": at, "medium": 0} for at in range(len(rows))]
     shared = pa.Table.from_pylist([place | row for place, row in zip(places, rows, strict=True)], SHARED)
@@ -35,7 +38,7 @@ def judge(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     def query(sql: str, **tables: pa.Table) -> pa.Table:
         return query_tables(sql, **tables)
 
-    changes = {change["position"]: change for change in judge_images(query, shared, lambda name: None).to_pylist()}
+    changes = {change["position"]: change for change in judge_images(query, shared, license_issue).to_pylist()}
     unchanged = {"duplicate_of": None, "flag": None}
     return [unchanged | row | changes.get(at, {}) for at, row in enumerate(rows)]
 
@@ -81,6 +84,18 @@ def test_the_strictest_licence_told_of_an_image_counts_for_all_its_rows() -> Non
     assert silent["license"] is None
     assert other["license"] == "CC0-1.0"
     assert {each["flag"] for each in (mild, strict, silent)} == {"LICENSE_CONTRADICTED"}
+
+
+@pytest.mark.parametrize(("told", "issue"), [("ARR", "LICENSE_NOT_ALLOWED"), ("CC0-1.0", None)])
+def test_what_one_row_forbids_no_silent_row_allows(told: str, issue: str | None) -> None:
+    """Where a recipe allows what is unknown, that is what nobody knows of the image."""
+    rows = [row("gbif:1/0"), row("idigbio:a/0") | {"license": told, "license_verbatim": told}]
+
+    def license_issue(name: str | None) -> str | None:
+        return "LICENSE_NOT_ALLOWED" if name == "ARR" else None
+
+    silent, _ = judge(rows, license_issue)
+    assert (silent["license"], silent["issue"]) == (None, issue)
 
 
 def test_every_copy_that_a_row_knows_is_known_to_all() -> None:
