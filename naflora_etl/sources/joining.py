@@ -13,7 +13,7 @@ from naflora_etl.sources.darwincore import short_key
 from naflora_etl.sources.distinct import Distinct
 from naflora_etl.sources.encoded import Column, decode, first_encoded, first_of, flat, only_where, told_where
 from naflora_etl.sources.licences import choose_license
-from naflora_etl.sources.staging import BETWEEN
+from naflora_etl.sources.staging import BETWEEN, Whose
 
 TEXT = pa.string()
 NOT_OF_A_ROW = ("owner", "licenses", "issue", "link_hash")
@@ -21,7 +21,10 @@ NOT_OF_A_ROW = ("owner", "licenses", "issue", "link_hash")
 
 
 class Places(NamedTuple):
-    """Rows to be: which specimen, which picture (-1: none), and the picture's number at its specimen."""
+    """Rows to be: which specimen, which picture (-1: none), and the picture's number at its specimen.
+
+    Without picture the number is -1; of the second row of an archive that has one id -2, of the third -3.
+    """
 
     specimen: np.ndarray
     picture: np.ndarray
@@ -39,15 +42,15 @@ class RowJoiner:
         """Return the rows of one bucket, sorted by their key, with their licence and why it will not do.
 
         A record's media hang on the first row that has their id; media whose record is not there are a record without
-        terms. A record that two queries or pages gave is one record. `issue` is what is wrong with record or image,
-        `license_issue` comes after that.
+        terms. A record that two queries or pages gave is one record, while each row of an archive is one, even where
+        another has its id. `issue` is what is wrong with record or image, `license_issue` comes after that.
         """
         places = find_places(specimens, pictures)
         of_specimen, of_picture = _taker(places.specimen), _taker(places.picture)
         told = [(of_specimen(specimens[name]), of_picture(pictures[name])) for name in ("owner", "source_record_id")]
         if any(pc.any(pc.not_equal(*map(decode, pair))).as_py() for pair in told):
             raise AssertionError("media hang on a record with another id: two ids have the same hash")
-        number = pc.if_else(pa.array(places.picture < 0), "-", pc.cast(pa.array(places.number), TEXT))
+        number = pc.if_else(pa.array(places.number == -1), "-", pc.cast(pa.array(places.number), TEXT))
         key = pc.binary_join_element_wise(*(first_of(*pair) for pair in told), "/", number, "")
         seq = pc.coalesce(of_specimen(specimens["seq"]), of_picture(pictures["seq"]))
         order = _sorted_once(key, seq)
@@ -101,8 +104,18 @@ def find_places(specimens: pa.Table, pictures: pa.Table) -> Places:
     return Places(
         np.concatenate((owner, alone)),
         np.concatenate((np.arange(len(pictures)), nothing)),
-        np.concatenate((number, nothing)),
+        np.concatenate((number, _bare_numbers(specimens, of_specimens, first)[alone])),
     )
+
+
+def _bare_numbers(specimens: pa.Table, links: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Return the number that each specimen has where it has no picture."""
+    numbers = np.full(len(specimens), -1)
+    is_again = first[links] != np.arange(len(specimens))
+    if is_again.any():
+        is_again &= pc.equal(decode(specimens["source"]), "archive").to_numpy(zero_copy_only=False)
+        numbers[is_again] -= _numbers(links, specimens["seq"].to_numpy())[is_again]
+    return numbers
 
 
 def _numbers(codes: np.ndarray, seq: np.ndarray) -> np.ndarray:
@@ -138,8 +151,9 @@ def _taker(places: np.ndarray) -> Callable[[Column], pa.Array]:
 def _with_orphans(columns: dict[str, pa.Array], places: Places) -> pa.Array:
     """Return the specimen keys; of media without a record, the key of a record that tells nothing but its id."""
     orphans = np.flatnonzero(places.specimen < 0)
-    told = [columns[name].take(pa.array(orphans)).to_pylist() for name in ("source", "source_record_id")]
-    keys = [short_key(source, "", record_id) for source, record_id in zip(*told, strict=True)]
+    names = ("source", "page_key", "source_record_id")
+    told = [columns[name].take(pa.array(orphans)).to_pylist() for name in names]
+    keys = [short_key(source, Whose(source, page).archive, key) for source, page, key in zip(*told, strict=True)]
     return pc.replace_with_mask(columns["specimen_key"], pa.array(places.specimen < 0), pa.array(keys, TEXT))
 
 

@@ -56,6 +56,11 @@ class Whose:
         """How its record keys begin. An aggregator's ids are its own, but two archives may well use the same ones."""
         return f"{self.page_key}/" if self.source == "archive" else f"{self.source}:"
 
+    @property
+    def archive(self) -> str:
+        """The archive's name where it is none of an aggregator, as two may well use the same ids; else nothing."""
+        return self.page_key.removeprefix("archive:") if self.source == "archive" else ""
+
 
 def stage_archive(archive: Archive, whose: Whose, source_number: int) -> Iterator[Callable[[], Staged]]:
     """Yield, for each block of an archive, what stages it when called, in any thread."""
@@ -113,9 +118,11 @@ def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[p
         "seq": pc.add(bad["number"], first),
         "owner": pa.repeat(whose.owner, bad.num_rows),
         "stem": pc.binary_join_element_wise(whose.owner, places, ""),
+        "link": pc.binary_join_element_wise(whose.owner, places, ""),
         "source": pa.repeat(whose.source, bad.num_rows),
         "page_key": pa.repeat(whose.page_key, bad.num_rows),
         "source_record_id": places,
+        "datasetKey": pa.repeat(pa.scalar(whose.archive or None, TEXT), bad.num_rows),
         "broken": pa.repeat("SOURCE_UNREADABLE", bad.num_rows),
     }
     broken = pa.table([columns[name] for name in specimens.STAGED.names], schema=specimens.STAGED)

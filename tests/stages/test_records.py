@@ -242,6 +242,61 @@ def harvest_archive(path: Path, taxa: pa.Table, wcvp: pa.Table, **options: Any) 
     return run_stage(harvest, taxa, wcvp, Blobs(), **options)
 
 
+DWC = "http://rs.tdwg.org/dwc/terms/"
+META = f"""<archive>
+  <core fieldsTerminatedBy="," ignoreHeaderLines="1" rowType="{DWC}Occurrence">
+    <files><location>o.csv</location></files><id index="0"/><field index="1" term="{DWC}catalogNumber"/>
+    <field default="PreservedSpecimen" term="{DWC}basisOfRecord"/>
+    <field default="Acer rubrum" term="{DWC}scientificName"/>
+  </core>
+  <extension fieldsTerminatedBy="," ignoreHeaderLines="1" rowType="http://rs.gbif.org/terms/1.0/Multimedia">
+    <files><location>m.csv</location></files><coreid index="0"/>
+    <field index="1" term="http://purl.org/dc/terms/identifier"/>
+    <field default="CC0" term="http://purl.org/dc/terms/license"/>
+  </extension>
+</archive>"""
+
+
+def small_archive(place: Path, core: str, media: str = "") -> Path:
+    place.mkdir()
+    (place / "meta.xml").write_text(META, encoding="utf-8")
+    (place / "o.csv").write_text(f"id,number\n{core}", encoding="utf-8")
+    (place / "m.csv").write_text(f"id,url\n{media}", encoding="utf-8")
+    return place
+
+
+# core and media of an archive -> its rows
+ONE_ID: dict[str, tuple[str, str, dict[str, str | None]]] = {
+    "without media": (
+        "1,a\n1,b\n2,c\n1,d\n", "",
+        {"1/-": "NO_IMAGE", "1/-2": "NO_IMAGE", "1/-3": "NO_IMAGE", "2/-": "NO_IMAGE"},
+    ),
+    "media hang on the first": (
+        "1,a\n1,b\n", "1,http://a.org/1\n1,http://a.org/2\n", {"1/0": None, "1/1": None, "1/-2": "NO_IMAGE"}
+    ),
+    "a row without an id": ("1,a\n,b\n,c\n", "", {
+        "1/-": "NO_IMAGE", "o.csv:2/-": "SOURCE_UNREADABLE", "o.csv:3/-": "SOURCE_UNREADABLE"
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("core", "media", "rows"), ONE_ID.values(), ids=ONE_ID)
+def test_no_row_of_an_archive_vanishes_behind_another(
+    core: str, media: str, rows: dict[str, str | None], tmp_path: Path
+) -> None:
+    made = harvest_archive(small_archive(tmp_path / "x", core, media), TAXA, WCVP).to_pylist()
+    assert told(made) == {f"archive:x/{key}": issue for key, issue in rows.items()}
+    assert [row["catalogNumber"] for row in made if row["record_key"].endswith("-2")] in ([], ["b"])
+
+
+def test_what_two_archives_hold_without_a_record_are_two_specimens(tmp_path: Path) -> None:
+    keys = []
+    for name in ("x", "y"):
+        path = small_archive(tmp_path / name, "1\n", "9,http://a.org/9\n")
+        keys.append({row["specimen_key"] for row in harvest_archive(path, TAXA, WCVP).to_pylist()} - {None})
+    assert len(keys[0] | keys[1]) == 4  # of each its unreadable row, and a medium of no record
+
+
 @pytest.mark.real
 def test_the_seinet_archive() -> None:
     """1,894 records of Pectocarya recurvata, 776 media on 21 hosts."""
