@@ -96,9 +96,9 @@ def judge_images(
     """Return what changes in rows that share an image: licence, copies, issue, flag, and the row kept in their place.
 
     All rows of an image that tell a licence get the strictest that any of them tells, with its text; where that is not
-    allowed, no row that tells none is clean either. All get every copy that any knows. Where rows, set aside or not, lead to different taxa, the clean ones are IMAGE_OF_SEVERAL_TAXA; else all
-    clean ones but the preferred are DUPLICATE_RECORD. Rows in which nothing changes are left out; the others come in
-    the order of bucket and position.
+    allowed, no row that tells none is clean either. All get every copy that any knows. Where rows, set aside or not,
+    lead to different taxa, the clean ones are IMAGE_OF_SEVERAL_TAXA; else all clean ones but the preferred are
+    DUPLICATE_RECORD. Rows in which nothing changes are left out; the others come in the order of bucket and position.
     """
     images = encode(shared["image_key"]).indices
     shared = shared.set_column(SHARED.names.index("image_key"), "image_key", images)
