@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable, Sequence
 
+import pyarrow as pa
+
+from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.build import Mapper, Site, build_stage, map_here
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.receipts import Receipt, Receipts
 from naflora_etl.engine.stage import Stage
+from naflora_etl.engine.tables import parquet_bytes, read_parquet
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.publishing.checksums import NAME as SUMS
 from naflora_etl.publishing.checksums import parse_sums
 from naflora_etl.publishing.lock import Lock, check_files, check_stage
+from naflora_etl.publishing.withdrawn import FACTS, list_published
 from naflora_etl.recipe import Recipe
-from naflora_etl.sources.renewal import check_judged, renew_recipe
+from naflora_etl.sources.renewal import check_judged, find_published, note_published, renew_recipe
 from naflora_etl.stages import given, harvest, images, records, release, selection, shards, split, taxa
 
 GIVEN: tuple[Stage, ...] = (given.CHECKLIST, given.WCVP)
@@ -29,6 +36,7 @@ STAGES: tuple[Stage, ...] = (
     release.STAGE,
 )
 NAMES: tuple[str, ...] = tuple(stage.name for stage in (*GIVEN, *STAGES))
+MANIFEST, RECIPE = "release/manifest.parquet", "release/recipe.json"
 KEYS = ("checklist_key", "taxon_id", "page_key", "record_key", "specimen_key", "gathering_key", "image_key")
 
 
@@ -62,6 +70,7 @@ def build_recipe(
         if selection.STAGE in stages:
             check_judged(recipe, Notes(workspace))
         recipe = renew_recipe(recipe, Notes(workspace))
+        keep_released(recipe, workspace)
         site = Site(workspace, recipe, mapper, tell)
         return [build(stage, site) for stage in stages]
 
@@ -78,3 +87,28 @@ def building_locked(lock: Lock) -> Callable[[Stage, Site], Receipt]:
         return receipt
 
     return build
+
+
+def list_released(workspace: Workspace) -> pa.Table:
+    """Return the images of the release that stands, and of all that stood before it."""
+    manifest, version = None, ""
+    if _stands(workspace):
+        with workspace.open(MANIFEST) as stream:
+            manifest = read_parquet(stream, list(FACTS))
+        version = json.loads(workspace.read(RECIPE))["release"]["version"]
+    digest = find_published(Notes(workspace))
+    earlier = read_parquet(io.BytesIO(Blobs(workspace).get(digest))) if digest else None
+    return list_published(manifest, version, earlier)
+
+
+def keep_released(recipe: Recipe, workspace: Workspace) -> None:
+    """Note the list where the release that stands has another snapshot, lest what of it was withdrawn be forgotten."""
+    if not _stands(workspace):
+        return
+    if json.loads(workspace.read(RECIPE))["harvest"]["snapshot"] != recipe.harvest.snapshot:
+        note_published(Notes(workspace), Blobs(workspace).put(parquet_bytes(list_released(workspace))))
+
+
+def _stands(workspace: Workspace) -> bool:
+    is_built = Receipts(workspace).find("release") is not None
+    return is_built and all(workspace.exists(name) for name in (MANIFEST, RECIPE))

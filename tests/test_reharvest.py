@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -180,3 +181,25 @@ def test_asked_again_at_once_it_asks_a_few_questions_and_does_nothing(quarters: 
     assert paths.count("/v1/occurrence/search") == 2
     assert set(paths) <= {"/v1/occurrence/search", "/v2/summary/top/records", "/v2/summary/count/media"}
     assert not any("/sheets/" in path for path in paths)
+
+
+def test_a_harvest_under_another_snapshot_forgets_nothing_that_was_withdrawn(quarters: Quarters) -> None:
+    work = quarters.folder / "anew"
+    shutil.copytree(quarters.work, work)
+    before, last = named_in(work), quarters.manifests[2]
+    options = SandboxOptions(**SIZE, port=quarters.port, quarter=3)
+    sandbox = "".join(f"{name} = {value}\n" for name, value in options.model_dump().items())
+    recipe = quarters.folder / "anew.toml"
+    recipe.write_text(RECIPE.format(quarter=3).replace("[sandbox]", '[harvest]\nsnapshot = "2"\n[sandbox]') + sandbox)
+    with sandbox_running(options):
+        run("build", str(recipe), "--work", str(work))
+    gone = {key for key, row in last.items() if row["catalogNumber"] in barcodes_of(quarters, "withdrawn", 3)}
+    now = named_in(work)
+    assert gone and {now[key] for key in gone} == {"1.2.0"}, "what was released last is on the list, too"
+    back = {row["image_key"] for row in read_parquet(work / "release/manifest.parquet").to_pylist()}
+    assert set(before) - back <= set(now) and not set(now) & back
+
+
+def named_in(work: Path) -> dict[str, str]:
+    with (work / "release/withdrawn.csv").open(newline="") as stream:
+        return {row["image_key"]: row["last_release"] for row in csv.DictReader(stream)}

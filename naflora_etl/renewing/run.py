@@ -8,7 +8,6 @@ the brake looks at what each source no longer lists.
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -23,8 +22,7 @@ from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.receipts import Receipt, Receipts
 from naflora_etl.engine.tables import clean_rows, parquet_bytes, read_parquet
 from naflora_etl.engine.workspace import Workspace
-from naflora_etl.pipeline import build_recipe
-from naflora_etl.publishing.withdrawn import list_published
+from naflora_etl.pipeline import build_recipe, list_released
 from naflora_etl.recipe import Recipe
 from naflora_etl.renewing.brake import FACTS, Held, find_troubled, keep_before
 from naflora_etl.renewing.change import COLUMNS, Change, compare_records
@@ -33,8 +31,6 @@ from naflora_etl.renewing.inquiry import Inquiry, News
 from naflora_etl.sources.archives import Supply, find_new_archives
 from naflora_etl.sources.renewal import Renewal, find_renewal
 from naflora_etl.sources.synonyms import add_names
-
-MANIFEST, RECIPE = "release/manifest.parquet", "release/recipe.json"
 
 
 class Build(Protocol):
@@ -119,7 +115,7 @@ def _begin(
     told = {news.source: news.as_told() for news in said if not news.is_silent}
     told = (known.told["sources"] if known else {}) | told
     facts = receipts.table("records", COLUMNS)
-    published = _published(workspace, recipe, known)
+    published = list_released(workspace)
     return Renewal(
         base=recipe.harvest.snapshot,
         label=_label(recipe.harvest.snapshot, known),
@@ -163,18 +159,6 @@ def _label(base: str, known: Renewal | None) -> str:
         return label
     number = known.label[len(label) :].removeprefix(".") or "1"
     return f"{label}.{int(number) + 1}"
-
-
-def _published(workspace: Workspace, recipe: Recipe, known: Renewal | None) -> pa.Table:
-    manifest, version = None, recipe.release.version
-    if Receipts(workspace).find("release") is not None and workspace.exists(MANIFEST):
-        with workspace.open(MANIFEST) as stream:
-            manifest = read_parquet(stream)
-        version = json.loads(workspace.read(RECIPE))["release"]["version"]
-    earlier = None
-    if known is not None and known.published is not None:
-        earlier = read_parquet(io.BytesIO(Blobs(workspace).get(known.published)))
-    return list_published(manifest, version, earlier)
 
 
 def _published_keys(workspace: Workspace, renewal: Renewal) -> frozenset[str]:

@@ -58,6 +58,17 @@ def find_renewal(notes: Notes) -> Renewal | None:
     return Renewal(**note) if note else None
 
 
+def find_published(notes: Notes) -> str | None:
+    """Return the digest of the list of what was published so far; it ends with no renewal and no snapshot."""
+    note, renewal = notes.read(PUBLISHED), find_renewal(notes)
+    return str(note["blob"]) if note else renewal.published if renewal else None
+
+
+def note_published(notes: Notes, digest: str) -> None:
+    """Keep the digest of the list of what was published so far."""
+    notes.write(PUBLISHED, {"blob": digest})
+
+
 def renew_recipe(recipe: Recipe, notes: Notes) -> Recipe:
     """Return the recipe under the label of its latest renewal; as it is where its snapshot was never renewed."""
     renewal = find_renewal(notes)
@@ -78,10 +89,14 @@ def check_judged(recipe: Recipe, notes: Notes) -> None:
 
 
 class Earlier:
-    """What the harvest before holds, as far as it is not asked for again; nothing where there is no renewal."""
+    """What the harvest before holds, as far as it is not asked for again; nothing where there is no renewal.
 
-    def __init__(self, renewal: Renewal | None, blobs: Blobs, taxa: list[str]) -> None:
+    `released` is the digest of what was published so far, which stays so when all is asked anew.
+    """
+
+    def __init__(self, renewal: Renewal | None, released: str | None, blobs: Blobs, taxa: list[str]) -> None:
         self.renewal = renewal
+        self.released = released
         self.rows: dict[tuple[str, str | None], list[Row]] = defaultdict(list)
         if renewal is not None:
             table = _earlier_table(blobs, renewal.before)
@@ -120,10 +135,10 @@ class Earlier:
 
     def published(self) -> list[Row]:
         """Return the row that tells what earlier releases published."""
-        if self.renewal is None or self.renewal.published is None:
+        if self.released is None:
             return []
-        stem = {"page_key": f"{PUBLISHED}:{self.renewal.label}", "source": PUBLISHED, "page_number": 0}
-        return [stem | {"request": "images of earlier releases", "blob": self.renewal.published, "issue": None}]
+        stem = {"page_key": f"{PUBLISHED}:{self.released[:16]}", "source": PUBLISHED, "page_number": 0}
+        return [stem | {"request": "images of earlier releases", "blob": self.released, "issue": None}]
 
 
 def _earlier_table(blobs: Blobs, digest: str) -> pa.Table:
@@ -132,5 +147,6 @@ def _earlier_table(blobs: Blobs, digest: str) -> pa.Table:
 
 def find_earlier(notes: Notes, options: HarvestOptions, blobs: Blobs, taxa: list[str]) -> Earlier:
     """Return what is taken over into a harvest of these options."""
-    renewal = find_renewal(notes)
-    return Earlier(renewal if renewal and renewal.label == options.snapshot else None, blobs, taxa)
+    latest = find_renewal(notes)
+    renewal = latest if latest and latest.label == options.snapshot else None
+    return Earlier(renewal, find_published(notes), blobs, taxa)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from test_harvest import Blobs, Http, Notes, both, gbif, harvest, idigbio
 
 from naflora_etl.engine.contracts import read_contract
@@ -49,6 +50,17 @@ def test_only_what_may_have_changed_is_asked_for() -> None:
 def test_with_nothing_to_ask_nobody_is_asked() -> None:
     before, after, http = renewed(later, {})
     assert (after, http.asked) == (before, [])
+
+
+@pytest.mark.parametrize("snapshot", ["1+2027-01-05", "2"], ids=["a renewal", "all asked anew"])
+def test_what_was_published_stays_known(snapshot: str) -> None:
+    blobs, notes = Blobs(), Notes()
+    digest = blobs.put(parquet_bytes(pa.Table.from_pylist(harvest(both, blobs=blobs), SCHEMA)))
+    Renewal("1", "1+2027-01-05", {}, digest, published="f" * 64, is_done=True).write(notes)  # type: ignore[arg-type]
+    rows = harvest(both, blobs=blobs, notes=notes, snapshot=snapshot)
+    (published,) = [row for row in rows if row["source"] == "published"]
+    assert (published["blob"], published["page_key"]) == ("f" * 64, f"published:{'f' * 16}")
+    assert harvest(both, slice=1, blobs=blobs, notes=notes, snapshot=snapshot, sources=()) == []
 
 
 def test_a_taxon_that_the_checklist_has_now_is_asked_for() -> None:
