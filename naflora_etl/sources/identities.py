@@ -43,7 +43,11 @@ def _contradict(left: str, right: str) -> str:
 
 TOLD = "(surname is not null)::int + (number is not null)::int + (eventDate is not null)::int"
 
-# The anchor of a number is the record that tells most; a record that contradicts it is another specimen.
+TURNS = 3
+"""So often those that were told apart are compared among themselves."""
+
+# The anchor of a number is the record that tells most; a record that contradicts it is another specimen. Some museums
+# write one number on everything, so that there is a last turn: there whoever tells other facts is another specimen.
 BY_NUMBER = f"""
 with numbers as (
     select hash(specimen_key) as h from identities where fingerprint is not null
@@ -53,11 +57,12 @@ with numbers as (
         partition by specimen_key order by {TOLD} desc, fingerprint nulls last, bucket, position) as anchor
     from identities i semi join numbers c on c.h = hash(i.specimen_key)
 ), held as (
-    select bucket, position, specimen_key as old_key, surname, number, {_contradict("b", "b.anchor")} as is_other
+    select bucket, position, specimen_key as old_key, {_contradict("b", "b.anchor")} as is_other,
+        concat_ws('|', coalesce(surname, ''), coalesce(number, '')) as gathered, fingerprint
     from bearers b
 )
-select bucket, position, is_other,
-    case when is_other then left(sha256(concat_ws('|', old_key, coalesce(surname, ''), coalesce(number, ''))), 20)
+select bucket, position, is_other, case when is_other
+        then left(sha256(old_key || '|' || case when $is_last then fingerprint else gathered end), 20)
         else old_key end as specimen_key
 from held where old_key in (select old_key from held where is_other)
 """
@@ -122,18 +127,18 @@ def find_identities(query: Callable[..., pa.Table], identities: pa.Table) -> pa.
     """
     renamed = _tell_apart(query, identities)
     compared = query(BY_ID, identities=identities, renamed=renamed)
-    unions = _follow(query(UNIONS, compared=compared))
+    unions = follow(query(UNIONS, compared=compared))
     return query(CHANGES, identities=identities, renamed=renamed, compared=compared, unions=unions)
 
 
-def _tell_apart(query: Callable[..., pa.Table], identities: pa.Table) -> pa.Table:
+def _tell_apart(query: Callable[..., pa.Table], identities: pa.Table, turns: int = TURNS) -> pa.Table:
     """Return the rows whose number other specimens bear too, with a key for each of these."""
-    renamed = query(BY_NUMBER, identities=identities)
+    renamed = query(BY_NUMBER.replace("$is_last", str(turns == 1).lower()), identities=identities)
     others = query(OTHERS, identities=identities, renamed=renamed)
-    if not others.num_rows:
+    if turns == 1 or not others.num_rows:
         return renamed
     # those with one surname and number have one key, though dates and countries may tell them apart
-    further = _tell_apart(query, others)
+    further = _tell_apart(query, others, turns - 1)
     return query(
         """select bucket, position, coalesce(f.is_other, r.is_other) as is_other,
             coalesce(f.specimen_key, r.specimen_key) as specimen_key
@@ -143,21 +148,24 @@ def _tell_apart(query: Callable[..., pa.Table], identities: pa.Table) -> pa.Tabl
     )
 
 
-def _follow(unions: pa.Table) -> pa.Table:
+def follow(unions: pa.Table) -> pa.Table:
     """Return unions in which no key leads to one that leads on: each leads to the last, of a ring to the smallest."""
     if not pc.any(pc.is_in(unions["anchor_key"], value_set=unions["specimen_key"].combine_chunks())).as_py():
         return unions
-    leads = dict(zip(unions["specimen_key"].to_pylist(), unions["anchor_key"].to_pylist(), strict=True))
-    ends = {key: _end_of(key, leads) for key in leads}
+    columns = (unions[name].to_pylist() for name in ("specimen_key", "anchor_key"))
+    leads: dict[str, str] = dict(zip(*columns, strict=True))
+    ends: dict[str, str] = {}
+    for key in leads:
+        way: list[str] = []
+        on_way: set[str] = set()
+        while key in leads and key not in ends and key not in on_way:
+            way.append(key)
+            on_way.add(key)
+            key = leads[key]
+        end = min(way[way.index(key) :]) if key in on_way else ends.get(key, key)
+        ends.update(dict.fromkeys(way, end))
     moved = {key: end for key, end in ends.items() if key != end}
     return pa.table([list(moved), list(moved.values())], schema=unions.schema)
-
-
-def _end_of(key: str, leads: dict[str, str]) -> str:
-    way = [key]
-    while (key := leads.get(key, "")) and key not in way:
-        way.append(key)
-    return min(way[way.index(key) :]) if key else way[-1]
 
 
 def find_suspects(keys: np.ndarray, fingerprints: np.ndarray, aliases: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -10,14 +11,29 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from naflora_etl.engine.tables import query_tables
-from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects
+from naflora_etl.engine.spool import Spool
+from naflora_etl.engine.workspace import Workspace
+from naflora_etl.sources.identities import IDENTITIES, find_identities, find_suspects, follow
+
+ChangesOf = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 def record(key: str, alias: str | None = None, **facts: str | None) -> dict[str, Any]:
     told = {"surname": "vink", "number": "16273", "eventDate": "1963-08-04", "countryCode": "US", "datasetKey": "gbif"}
     row = {"specimen_key": key, "alias": alias, "catalogNumber": key, **told, **facts}
     return row | {"fingerprint": "|".join(str(row[name]) for name in told if name != "datasetKey")}
+
+
+@pytest.fixture(scope="module")
+def changes_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChangesOf]:
+    """Return what find_identities changes in rows, in their order."""
+    with Spool(Workspace(str(tmp_path_factory.mktemp("identities")))) as spool:
+
+        def find(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            found = find_identities(spool.query, pa.Table.from_pylist(rows, IDENTITIES))
+            return sorted(found.to_pylist(), key=lambda change: int(change["position"]))
+
+        yield find
 
 
 OTHER = {"surname": "clark", "number": "7"}
@@ -75,10 +91,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, list[str | None]]] = {
 
 
 @pytest.mark.parametrize(("rows", "shape", "flags"), CASES.values(), ids=CASES)
-def test_records_of_one_specimen(rows: list[dict[str, Any]], shape: str, flags: list[str | None]) -> None:
-    places = [{"bucket": 0, "position": at} for at in range(len(rows))]
-    identities = pa.Table.from_pylist([place | row for place, row in zip(places, rows, strict=True)], IDENTITIES)
-    found = find_identities(query_tables, identities).to_pylist()
+def test_records_of_one_specimen(
+    rows: list[dict[str, Any]], shape: str, flags: list[str | None], changes_of: ChangesOf
+) -> None:
+    found = changes_of([row | {"bucket": 0, "position": at} for at, row in enumerate(rows)])
     changes = {change["position"]: change for change in found}
     keys = [(changes.get(at) or {}).get("specimen_key") or row["specimen_key"] for at, row in enumerate(rows)]
     assert ["abc"[sorted(set(keys), key=keys.index).index(key)] for key in keys] == list(shape)
@@ -86,13 +102,13 @@ def test_records_of_one_specimen(rows: list[dict[str, Any]], shape: str, flags: 
     assert told == flags
 
 
-def test_those_that_may_change_are_told_by_hashes() -> None:
+def test_those_that_may_change_are_told_by_hashes(changes_of: ChangesOf) -> None:
     """What is found among all records is found among the few that find_suspects lets through."""
     random = Random("suspects")
     facts = {"surname": ["vink", "clark"], "number": ["1", "2", None], "eventDate": ["1963-08-04", "1963", None]}
     datasets, aliases = ["gbif", "idigbio"], ["x", "y", "z", None]
     changed = 0
-    for _ in range(60):
+    for _ in range(20):
         rows = [
             record(
                 random.choice("abcdef"),
@@ -100,7 +116,7 @@ def test_those_that_may_change_are_told_by_hashes() -> None:
                 datasetKey=random.choice(datasets),
                 **{name: random.choice(values) for name, values in facts.items()},
             )
-            for _ in range(random.randint(1, 9))
+            for _ in range(random.randint(1, 20))
         ]
         rows = [row | {"bucket": 0, "position": at} for at, row in enumerate(rows)]
         names = ("specimen_key", "fingerprint", "alias")
@@ -112,15 +128,30 @@ def test_those_that_may_change_are_told_by_hashes() -> None:
     assert changed > 100
 
 
+def test_one_number_on_everything_makes_as_many_specimens_as_there_are(changes_of: ChangesOf) -> None:
+    """1,500 sheets with the number 0 and no collector, each of another day and country, in both aggregators."""
+    facts = [{"surname": None, "number": None, "eventDate": f"{1000 + at}-01-01", "countryCode": f"{at}"}
+             for at in range(1500)]  # fmt: skip
+    rows = [record("0", **told) for told in facts] + [record("0", **told, **THERE) for told in facts]
+    changes = changes_of([row | {"bucket": 0, "position": at} for at, row in enumerate(rows)])
+    keys = {change["position"]: change["specimen_key"] for change in changes}
+    assert len(set(keys.values())) == 1500 and {change["flag"] for change in changes} == {"NUMBER_REUSED"}
+    assert all(keys[at] == keys[at + 1500] for at in range(1500))
+
+
+def test_a_long_way_from_key_to_key_leads_to_its_end() -> None:
+    ends = 3000
+    ways = [(f"{at:04}", f"{at + 1:04}") for at in range(ends)] + [("b", "a"), ("c", "b"), ("a", "c")]
+    random = Random("ways")
+    random.shuffle(ways)
+    unions = pa.table(dict(zip(("specimen_key", "anchor_key"), zip(*ways, strict=True), strict=True)))
+    led = dict(zip(*(column.to_pylist() for column in follow(unions).columns), strict=True))
+    assert led == {f"{at:04}": f"{ends}" for at in range(ends)} | {"b": "a", "c": "a"}
+
+
 def test_of_no_records_none_is_suspect() -> None:
     assert not len(find_suspects(*[np.zeros(0, np.uint64)] * 3))
 
 
 def hash_of(text: str | None) -> int:
     return 0 if text is None else int.from_bytes(sha256(text.encode()).digest()[:8], "big")
-
-
-def changes_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    identities = pa.Table.from_pylist(rows, IDENTITIES)
-    found = find_identities(query_tables, identities).to_pylist()
-    return sorted(found, key=lambda change: int(change["position"]))
