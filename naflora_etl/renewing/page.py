@@ -82,7 +82,7 @@ def _image_values(row: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
 def render_page(outcome: Outcome, title: str) -> str:
     """Return the page (Markdown): the sentences, then the images of each kind, the first ones by name."""
     said = [f"- {line.strip()}" for line in describe_outcome(outcome).split("\n")]
-    lines = [f"# {title}: {outcome.label}", "", *said]
+    lines = [f"# {title}: reharvest {outcome.label}", "", *said]
     images = outcome_values(outcome)["images"]
     for kind, meaning in KINDS.items():
         rows = [image for image in images if image["kind"] == kind]
@@ -152,8 +152,9 @@ def _tell_taxa(change: Change, kind: str, names: Mapping[str, str]) -> str:
 
 
 def _tell_confirmation(source: str, told: Confirmation) -> str:
-    said = f"{told.missing:,} records are not listed at {source} any more; "
-    said += f"of {told.asked} asked for by key {told.gone} are gone"
+    records = "record is" if told.missing == 1 else "records are"
+    said = f"{told.missing:,} {records} not listed at {source} any more; "
+    said += f"of {told.asked} asked for by key {told.gone} {'is' if told.gone == 1 else 'are'} gone"
     if told.alive:
         first = ", ".join(f"{one['record']} ({one['name']})" for one in told.alive[:TAXA_IN_A_SENTENCE])
         said += f", {len(told.alive)} answered and so only left our question: {first}"
