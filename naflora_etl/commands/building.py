@@ -118,11 +118,11 @@ def status(work: str | None, as_json: bool) -> None:
 def _silences(workspace: Workspace) -> list[str]:
     """Return a sentence for each aggregator that did not answer about some taxa."""
     from naflora_etl.engine.receipts import Receipts
-    from naflora_etl.publishing.silences import COLUMNS, UNANSWERED, tell_silences
+    from naflora_etl.publishing.silences import ANSWERED, COLUMNS, tell_silences
 
     receipts = Receipts(workspace)
     receipt = receipts.find("harvest")
-    if receipt is None or not any(receipt.issues.get(issue) for issue in UNANSWERED):
+    if receipt is None or set(receipt.issues).issubset(ANSWERED):
         return []
     return list(tell_silences(receipts.table("harvest", COLUMNS)))
 

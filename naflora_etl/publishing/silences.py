@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 
 from naflora_etl.publishing.contents import SOURCES
 
-UNANSWERED = ("SOURCE_UNREACHABLE", "SOURCE_UNREADABLE")
+ANSWERED = ("NAME_NOT_IN_SOURCE", "SOURCE_CEILING", "DATASET_NOT_NAMED")
+"""Issues of rows that are answers all the same. With any other, a refused address among them, nothing came."""
 COLUMNS = ("source", "taxon_id", "issue")
 """Columns of `harvest` that tell it."""
 
@@ -15,7 +16,7 @@ COLUMNS = ("source", "taxon_id", "issue")
 def tell_silences(harvest: pa.Table) -> tuple[str, ...]:
     """Return a sentence for each source that did not answer all, of a whole table `harvest`."""
     asked = harvest.select(COLUMNS)
-    silent = asked.filter(pc.is_in(asked["issue"], pa.array(UNANSWERED)))
+    silent = asked.filter(pc.invert(pc.is_in(asked["issue"], pa.array([None, *ANSWERED]))))
     sources = sorted(set(silent["source"].to_pylist()))
     return tuple(_tell(source, _count_taxa(silent, source), _count_taxa(asked, source)) for source in sources)
 

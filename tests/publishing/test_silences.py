@@ -22,6 +22,11 @@ CASES: dict[str, tuple[list[Row], list[str]]] = {
     "nothing was asked": ([], []),
     "all came": ([("gbif", "1", None), ("idigbio", "1", None)], []),
     "a name that it does not know": ([("gbif", "1", "NAME_NOT_IN_SOURCE"), ("gbif", "2", "SOURCE_CEILING")], []),
+    "a dataset without a title": ([("gbif", None, "DATASET_NOT_NAMED"), ("gbif", "1", None)], []),
+    "an address that is refused": (
+        [("gbif", "1", None), ("idigbio", "1", "ADDRESS_REFUSED")],
+        [f"iDigBio {SAYS} 1 of 1 taxa, so its records of them are not all here."],
+    ),
     "one of two": (
         [("gbif", "1", None), ("gbif", "2", None), ("idigbio", "1", GONE), ("idigbio", "2", GONE)],
         [f"iDigBio {SAYS} 2 of 2 taxa, so its records of them are not all here."],
