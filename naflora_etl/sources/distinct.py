@@ -47,8 +47,8 @@ class Distinct:
         at = _look_up(questions, known)
         if (at < 0).any():
             with self._lock:  # one thread asks; what the other wanted to know may well be among it
-                if known is not self._known.get(kind, self._nothing):
-                    known = self._known[kind]
+                if known is not (now := self._known.get(kind, self._nothing)):  # or all was forgotten meanwhile
+                    known = now
                     at = _look_up(questions, known)
                 missing = np.flatnonzero(at < 0)
                 at[missing] = len(known.questions) + np.arange(len(missing))

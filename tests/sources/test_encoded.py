@@ -89,6 +89,19 @@ def test_what_goes_wrong_in_a_function_stops_no_later_question() -> None:
     assert function(pa.array(["1", "1"], TEXT))[0].to_pylist() == ["1", "1"]
 
 
+def test_what_another_thread_forgot_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = Distinct(lambda text: (f"{text}!",), TEXT)
+    assert function(pa.array(["a"], TEXT))[0].to_pylist() == ["a!"]
+    look_up = distinct._look_up
+
+    def meanwhile(questions: pa.Array, known: distinct.Known) -> np.ndarray:
+        function._known = {}  # as where too many answers were known
+        return look_up(questions, known)
+
+    monkeypatch.setattr(distinct, "_look_up", meanwhile)
+    assert function(pa.array(["a", "b"], TEXT))[0].to_pylist() == ["a!", "b!"]
+
+
 def test_more_combinations_than_a_number_holds() -> None:
     columns = [pa.array([str(at * step % 99_991) for at in range(20_000)], TEXT) for step in (1, 3, 7, 11, 13)]
     codes, asked = ask_distinct(columns)
