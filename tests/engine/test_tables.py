@@ -14,9 +14,11 @@ from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from naflora_etl.engine import tables
 from naflora_etl.engine.contracts import check_table, read_contract
 from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.tables import (
@@ -80,6 +82,32 @@ def test_how_the_rows_were_cut_before_shows_in_no_byte() -> None:
     write_pieces(cut_windows([chunked], GROUP_ROWS), pieces)
     assert written(chunked) == written(LARGE) == pieces.getvalue()
     assert read_parquet(pieces).equals(LARGE)
+
+
+def test_what_range_a_column_is_of_is_told_rightly_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of keys in order, of what repeats and of numbers; a reader that skips groups by it misses no row."""
+    monkeypatch.setattr(tables, "GROUP_ROWS", 100)
+    monkeypatch.setattr(tables, "SAMPLE_ROWS", 50)
+    rows = range(450)
+    made = pa.table({
+        "key": [f"k{at:04}" for at in rows], "alone": [f"x{at * 277 % 450}é" for at in rows],
+        "kind": [None if at % 9 == 0 else "ab"[at // 200 % 2] for at in rows], "year": [1800 + at for at in rows],
+    })  # fmt: skip
+    body = parquet_bytes(made)
+    file = pq.ParquetFile(io.BytesIO(body))
+    for group in range(file.num_row_groups):
+        here = made.slice(100 * group, 100)
+        for place, name in enumerate(made.column_names):
+            told = file.metadata.row_group(group).column(place).statistics
+            has_range = told is not None and told.has_min_max
+            assert has_range == (name != "alone")
+            if has_range:
+                values = [value for value in here[name].to_pylist() if value is not None]
+                assert (told.min, told.max, told.null_count) == (min(values), max(values), here[name].null_count)
+    for name in made.column_names:
+        value = made[name][333].as_py()
+        found = pq.read_table(io.BytesIO(body), filters=[(name, "==", value)])
+        assert found["key"].to_pylist() == made.filter(pc.equal(made[name], value))["key"].to_pylist()
 
 
 def test_a_table_without_rows_is_written_with_its_columns() -> None:
