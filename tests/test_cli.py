@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from naflora_etl.cli import main
 from naflora_etl.knobs import describe_knobs
-from naflora_etl.recipe import Recipe
+from naflora_etl.recipe import Recipe, SandboxOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,6 +68,7 @@ def test_the_page_of_knobs_is_the_recipes_own() -> None:
         (["score", "nowhere.csv", "nowhere"], "nowhere"),
         (["models", "add", "nowhere.onnx"], "nowhere.onnx"),
         (["sandbox", "serve", "--port", "80"], "--port: Input should be greater than or equal to 1024."),
+        (["sandbox", "serve", "--drop-share", "1"], "--drop-share: Input should be less than 1."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -200,3 +201,8 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path, monkeypatch: p
     code, shown = run("build", str(offline_recipe(tmp_path, "list.csv")), "--work", "taken/inside")
     assert code == 1
     assert "--work" in shown and "Traceback" not in shown
+
+
+def test_the_sandbox_that_is_served_has_every_option_of_the_recipes() -> None:
+    told = CliRunner().invoke(main, ["sandbox", "serve", "--help"]).output
+    assert [name for name in SandboxOptions.model_fields if f"--{name.replace('_', '-')} " not in told] == []

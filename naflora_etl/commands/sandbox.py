@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,9 +25,13 @@ def sandbox() -> None:
 @click.option("--min-sheet-px", default=3000, show_default=True, help="Long side of the smallest sheet.")
 @click.option("--max-sheet-px", default=6000, show_default=True, help="Long side of the largest sheet.")
 @click.option("--quarter", default=0, show_default=True, help="Quarters of a year that passed in it.")
+@click.option("--drop-share", default=0.0, show_default=True, help="Share of image requests that are cut.")
+@click.option("--dies-after", default=0, show_default=True, help="Pictures till the steady server cuts all; 0: never.")
+@click.option("--gbif-lists", default=1.0, show_default=True, help="Share of its records that GBIF's search knows.")
+@click.option("--download-s", default=0.0, show_default=True, help="Seconds that GBIF takes to prepare a download.")
 @click.option("--port", default=8600, show_default=True, help="Port on every loopback address of the world.")
 @click.option("--given", type=click.Path(path_type=Path), help="Folder to write its checklist and names table into.")
-def serve_sandbox(given: Path | None, **options: int) -> None:
+def serve_sandbox(given: Path | None, **options: Any) -> None:
     """Run the sandbox until Ctrl-C.
 
     It says where it answers; <GBIF address>/sandbox/log tells every request it got.
