@@ -14,6 +14,7 @@ from naflora_etl.engine import spool as spool_module
 from naflora_etl.engine.spool import Spool
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.sandbox.mass_archive import MassFiles, write_mass
+from naflora_etl.sources import assembly, distinct, duplicates, encoded
 from naflora_etl.sources.archive import Archive
 from naflora_etl.sources.assembly import PART_BYTES, Assembly, count_parts
 from naflora_etl.sources.staging import Whose, stage_archive
@@ -26,7 +27,7 @@ def mass(tmp_path_factory: pytest.TempPathFactory) -> MassFiles:
 
 def assemble(mass: MassFiles, work: Path, *, buckets: int = 1, block_bytes: int = 1 << 24) -> list[dict[str, Any]]:
     with Spool(Workspace(str(work))) as spool:
-        assembly = Assembly(
+        made = Assembly(
             spool,
             find_taxon=lambda name, authors, qualifier: (name, None),
             license_issue=lambda name: None if name else "LICENSE_UNKNOWN",
@@ -36,8 +37,8 @@ def assemble(mass: MassFiles, work: Path, *, buckets: int = 1, block_bytes: int 
         )
         archives = [(Archive(str(path), block_bytes=block_bytes), path) for path in (mass.gbif, mass.idigbio)]
         for number, (archive, path) in enumerate(archives):
-            assembly.add(stage_archive(archive, Whose("archive", f"archive:{path.stem}"), number))
-        parts = list(assembly.parts(lambda done, of: None))
+            made.add(stage_archive(archive, Whose("archive", f"archive:{path.stem}"), number))
+        parts = list(made.parts(lambda done, of: None))
     assert len(parts) == count_parts(buckets * PART_BYTES)
     for part in parts:
         assert part["record_key"].to_pylist() == sorted(part["record_key"].to_pylist())
@@ -66,12 +67,13 @@ def test_nothing_is_left_on_the_scratch_disk(mass: MassFiles, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_media_in_any_order_hang_on_their_records(mass: MassFiles, tmp_path: Path) -> None:
+@pytest.mark.parametrize("files", ["multimedia.*", "occurrence.*"])
+def test_in_any_order_media_hang_on_their_records(files: str, mass: MassFiles, tmp_path: Path) -> None:
     """An archive whose media come in another order than its records gives the rows of one in order, but for numbers."""
     mixed = MassFiles(tmp_path / mass.gbif.name, tmp_path / mass.idigbio.name, mass.truth, mass.recipe)
     for given, made in ((mass.gbif, mixed.gbif), (mass.idigbio, mixed.idigbio)):
         shutil.copytree(given, made)
-        for path in made.glob("multimedia.*"):
+        for path in made.glob(files):
             heading, *lines = path.read_bytes().splitlines(keepends=True)
             Random("media").shuffle(lines)
             path.write_bytes(heading + b"".join(lines))
@@ -84,6 +86,21 @@ def test_media_in_any_order_hang_on_their_records(mass: MassFiles, tmp_path: Pat
     in_order = assemble(mass, tmp_path / "in order")
     assert [row[:3] for row in told(rows)] == [row[:3] for row in told(in_order)]
     assert len(rows) == len(in_order)
+
+
+LIMITS = {
+    (assembly, "MANY_BROKEN"): 3, (duplicates, "ROWS_AT_ONCE"): 300, (distinct, "MOST_KNOWN"): 50,
+    (encoded, "MOST_COUNTED"): 10, (encoded, "MOST_CODES"): 1000,
+}  # fmt: skip
+
+
+def test_how_much_is_done_at_a_time_makes_no_difference(
+    mass: MassFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = assemble(mass, tmp_path / "much")
+    for (module, name), value in LIMITS.items():
+        monkeypatch.setattr(module, name, value)
+    assert assemble(mass, tmp_path / "little", buckets=2, block_bytes=200_000) == rows
 
 
 def test_what_no_memory_has_room_for_lies_on_the_scratch_disk(
