@@ -21,7 +21,8 @@ from naflora_etl.engine.workspace import Workspace, telling
 
 MEMORY = "1000MB"
 """What DuckDB may hold; Python and Arrow need about as much again."""
-THREADS = 2
+THREADS = 1
+"""Of each query: whoever has many rows asks in threads of its own, and DuckDB's would only take their places."""
 MEMORY_KEPT_MS = 10_000
 """How long Arrow keeps memory that nothing lies in."""
 ROOM_BYTES = 500_000_000
