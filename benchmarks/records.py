@@ -3,9 +3,9 @@
     python benchmarks/records.py 1000000 4000000 8800000 --folder /tmp/records-bench
 
 For each size: `naflora sandbox archive` writes both aggregators' archives, DuckDB reads all columns of all rows
-(read_csv, two threads, no more than that), `naflora build --until records` builds, in a process of its own whose memory
-with all its children is watched, and the truth says how many pairs of records of one specimen share its key. The time
-is that of the stage alone, as its receipt tells it; the CPU seconds are the whole process's, with its start.
+(read_csv, two threads, no more than that), `naflora build --until records` builds, in a process of its own whose CPU
+seconds and most memory the kernel tells, and the truth says how many pairs of records of one specimen share its key.
+The time is that of the stage alone, as its receipt tells it; the CPU seconds are the whole process's, with its start.
 `--selection` goes on to that stage.
 """
 
@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import duckdb
-import psutil
 
 from naflora_etl.sandbox.mass_archive import MassFiles, write_mass
 
@@ -69,14 +67,12 @@ def measure(size: int, files: MassFiles, folder: Path, options: argparse.Namespa
     folders = (files.gbif.with_suffix(""), files.idigbio.with_suffix(""))
     texts = [path for place in folders for path in sorted(place.glob("*.[ct][sx][vt]"))]
     scan_s, scan_cpu_s = scan(texts)
-    before = _children_cpu_s()
-    peak_bytes = build(files.recipe, work, "records")
-    cpu_s = _children_cpu_s() - before
+    cpu_s, peak_bytes = build(files.recipe, work, "records")
     receipt = json.loads((work / "tables/records/receipt.json").read_text())
     tell({name: receipt[name] for name in ("rows", "clean", "issues", "seconds")}, file=sys.stderr)
     pairs, precision, recall = judge(work, files, receipt)
     if options.selection:
-        peak = build(files.recipe, work, "selection")
+        peak = build(files.recipe, work, "selection").peak_bytes
         told = json.loads((work / "tables/selection/receipt.json").read_text())
         tell(f"selection: {told['rows']:,} rows, {told['seconds']:.0f} s, {peak / 1e6:,.0f} MB", file=sys.stderr)
     return [
@@ -99,42 +95,24 @@ def scan(texts: list[Path]) -> tuple[float, float]:
     return time.monotonic() - seconds, time.process_time() - cpu
 
 
-def build(recipe: Path, work: Path, until: str) -> int:
-    """Build up to a stage in a process of its own; return the most memory that it and its children had, in bytes."""
+class Used(NamedTuple):
+    """What a process took."""
+
+    cpu_s: float
+    peak_bytes: int
+
+
+def build(recipe: Path, work: Path, until: str) -> Used:
+    """Build up to a stage in a process of its own, which the kernel measures: a watch would take cores from it."""
     command = [sys.executable, "-m", "naflora_etl", "build", str(recipe), "--until", until, "--work", str(work)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        peak = 0
-
-        def watch() -> None:
-            nonlocal peak
-            while process.poll() is None:
-                peak = max(peak, _memory(process.pid))
-                time.sleep(0.05)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
         assert process.stdout is not None
         told = process.stdout.read()
-        watcher.join()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"naflora build --until {until} failed:\n{told}")
-    return peak
-
-
-def _children_cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _memory(pid: int) -> int:
-    total = 0
-    try:
-        tree = psutil.Process(pid)
-        for each in (tree, *tree.children(recursive=True)):
-            total += each.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass
-    return total
+    return Used(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def judge(work: Path, files: MassFiles, receipt: dict[str, list[str]]) -> tuple[int, float, float]:
