@@ -1,7 +1,4 @@
-"""What all tests share: their order, lanes of their own, and an ear for SIGINT.
-
-It also lets rooms import what lies beside it.
-"""
+"""What all tests share: lanes of their own, and an ear for SIGINT. (It also lets rooms import what lies beside it.)"""
 
 from __future__ import annotations
 
@@ -9,12 +6,6 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long, so that at the end no core waits for the last of them."""
-    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("real")}
-    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session", autouse=True)
