@@ -14,15 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import requests
+from remains import contents, finished_keys, let_time_pass
 
 from naflora_etl.console import STOPPED
 from naflora_etl.engine.receipts import Receipts
-from naflora_etl.engine.tables import read_parquet
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.pipeline import NAMES
 from naflora_etl.recipe import SandboxOptions
@@ -114,25 +113,6 @@ class Build:
         """How long each stage took."""
         times = [self.told[name] for name in NAMES]
         return {name: max(0.02, end - begin) for name, begin, end in zip(NAMES[1:], times, times[1:], strict=False)}
-
-
-def let_time_pass(work: Path) -> None:
-    """Make old what a kill cut off in the midst of writing: the next build removes it, as nobody is at work on it."""
-    for path in work.rglob(".partial-*"):
-        if path.is_file():
-            os.utime(path, (0, 0))
-
-
-def contents(folder: Path, pattern: str = "*") -> dict[str, str]:
-    files = [path for path in sorted(folder.rglob(pattern)) if path.is_file()]
-    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def finished_keys(work: Path) -> set[str]:
-    """Images that are finished: on a bench, or in the index of a pack."""
-    benched = {path.stem for path in work.glob("bench/*/*.json") if not path.name.startswith(".")}
-    packed = (read_parquet(path)["key"].to_pylist() for path in work.glob("packs/*.parquet"))
-    return benched.union(*packed)
 
 
 class Sandboxed:

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import requests
+from remains import contents, finished_keys, let_time_pass
 
 from naflora_etl.engine.receipts import Receipts
-from naflora_etl.engine.tables import read_parquet
 from naflora_etl.engine.workspace import Workspace
 from naflora_etl.recipe import SandboxOptions
 from naflora_etl.sandbox.embedded import sandbox_running
@@ -59,13 +58,6 @@ per_second = 400
 """
 
 
-def let_time_pass(work: Path) -> None:
-    """Make old what a kill cut off in the midst of writing: the next build removes it, as nobody is at work on it."""
-    for path in work.rglob(".partial-*"):
-        if path.is_file():
-            os.utime(path, (0, 0))
-
-
 def options(species: int, specimens: int, **more: float) -> SandboxOptions:
     with socket.socket() as probe:
         probe.bind(("", 0))
@@ -91,11 +83,6 @@ def build(recipe: Path, work: Path) -> None:
     assert process.returncode == 0, said
 
 
-def contents(folder: Path, pattern: str = "*") -> dict[str, str]:
-    files = [path for path in sorted(folder.rglob(pattern)) if path.is_file()]
-    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 def pictures_handed_out(api: str, after: int = 0) -> tuple[Counter[str], int]:
     log = requests.get(f"{api}/sandbox/log", timeout=30).json()
     lines = [line for line in log[after:] if "/sheets/" in line["path"] and line["status"] == 200]
@@ -111,9 +98,7 @@ def troubled(work: Path) -> set[str]:
 
 
 def finished(work: Path) -> set[str]:
-    benched = {path.stem for path in work.glob("bench/*/*.json") if not path.name.startswith(".")}
-    packed = (read_parquet(path)["key"].to_pylist() for path in work.glob("packs/*.parquet"))
-    return {re.sub("@.*", "", key) for key in benched.union(*packed)}
+    return {re.sub("@.*", "", key) for key in finished_keys(work)}
 
 
 def test_fifty_kills_of_a_thousand_sheets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
