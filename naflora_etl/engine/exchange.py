@@ -16,6 +16,7 @@ from yarl import URL
 from naflora_etl.engine.addresses import AddressRefused, host_of
 from naflora_etl.engine.answers import (
     REDIRECTS,
+    THROTTLED,
     Asked,
     Stop,
     TryAgain,
@@ -210,7 +211,9 @@ def _heed(request: Request, status: int, headers: Mapping[str, str], turn: Turn)
     """Tell the lane how its host is; raise what the head of an answer calls for before any of its body is read."""
     host = host_of(request.url)
     if may_pass(status):
-        wish = retry_after(headers)
+        wish, is_throttled = retry_after(headers), status in THROTTLED
+        if wish or is_throttled:
+            turn.put_off(wish or 0.0, is_throttled=is_throttled)
         if wish is None or status >= 500:
             turn.failed(request.what)
         raise TryAgain(f"HTTP {status}", status, after_s=wish, host=host)

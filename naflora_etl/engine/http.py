@@ -193,18 +193,19 @@ class Ask:
         """Wait before another try, as the server wishes and at least as back-off has it; false when none is worth it.
 
         Exponential back-off with full jitter; a Retry-After pauses the whole host, for whoever asks it, and so does
-        an answer that there were too many requests.
+        an answer that there were too many requests. After such a one the pause is all: with a back-off besides,
+        whoever was refused most often would come last after it, and be refused again.
         """
         settings = self.client.settings
         longest = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt)
         wish_s = trouble.after_s
         if wish_s is None and trouble.status in THROTTLED:
             wish_s = min(LONGEST_BACKOFF_S, THROTTLED_LONGER * longest, settings.max_wait_s)
-        if wish_s:
             self.client.lanes.pause(trouble.host, wish_s)
-            if wish_s > min(settings.max_wait_s, errand.left_s):
-                return False
-        if attempt + 1 < settings.tries:
+        if wish_s and wish_s > min(settings.max_wait_s, errand.left_s):
+            return False
+        is_paused = wish_s and trouble.status in THROTTLED
+        if not is_paused and attempt + 1 < settings.tries:
             await asyncio.sleep(min(random.uniform(0, longest), max(0.0, errand.left_s)))
         return errand.left_s > 0
 
@@ -255,8 +256,7 @@ class Ask:
             finally:
                 errand.waited_s += time.monotonic() - began  # the image's own time begins after it
 
-        lanes = self.client.lanes
         robots = Robots(self.robots, self.client.agent, read)
         delay_s = await robots.obey(url)
-        await Reservations(self.reservations, read_beside, lanes.pause).obey(url)
+        await Reservations(self.reservations, read_beside).obey(url)
         return min(delay_s, self.client.settings.max_wait_s)

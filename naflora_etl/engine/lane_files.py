@@ -220,9 +220,11 @@ def read_states(lanes: Path) -> dict[str, HostState]:
 
 
 def describe_states(states: Mapping[str, HostState], now: float) -> Iterator[str]:
-    """Yield a sentence for every host that is left alone at this moment."""
+    """Yield a sentence for every host that is left alone at this moment, or asked more slowly than recipes allow."""
     for host, state in states.items():
         if pause := state.pause_left(now):
             yield f"{host} asked to be left alone for another {pause:.0f} s."
+        if pace := state.slowed_to:
+            yield f"{host} said that it was asked too often; now it is asked {pace:.2g} times a second."
         if rest := state.rest_left(now):
             yield f"{host} failed {state.failures} times in a row and is left alone for another {rest:.0f} s."

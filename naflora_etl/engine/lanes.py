@@ -68,6 +68,19 @@ class Turn:
         if not self.lane.peek().is_well:
             self.lane.change(HostState.note_success, must=True)
 
+    def put_off(self, seconds: float, *, is_throttled: bool) -> None:
+        """Tell that the host wished to be left alone for so long; `is_throttled`: because there were too many requests.
+
+        In one change, so that nobody asks in between.
+        """
+
+        def note(state: HostState) -> None:
+            if is_throttled:
+                state.note_refusal(self.began)
+            state.note_pause(time.time(), seconds)
+
+        self.lane.change(note, must=True)
+
     def failed(self, url: str | None = None) -> None:
         """Tell that it failed: at this address, or (None) however it would be asked."""
         what = hashlib.blake2b(url.encode(), digest_size=8).digest() if url else b""
@@ -110,7 +123,7 @@ class Lanes:
             async with self.gate.turn(host) as is_fresh:
                 if is_fresh:  # what another machine asked a moment ago is not known here
                     gap_s = 1 / policy.per_second
-                    self._lane(host).change(lambda state: state.take_turn(time.time(), gap_s), must=True)
+                    self._lane(host).change(lambda state: state.hold_off(time.time(), gap_s), must=True)
                 async with self._enter(host, policy, longest_pause_s) as turn:
                     yield turn
 
@@ -129,7 +142,7 @@ class Lanes:
             lane.free_slot(slot)
 
     def pause(self, host: str, seconds: float) -> None:
-        """Ask nothing of `host` for so long, as its Retry-After wished; for a day at most."""
+        """Ask nothing of `host` for so long; for a day at most."""
         self._lane(host).change(lambda state: state.note_pause(time.time(), seconds), must=True)
 
     def state(self, host: str) -> HostState:

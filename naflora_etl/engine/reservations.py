@@ -82,25 +82,21 @@ class Reservations:
     known: Once
     read: Callable[[URL], Awaitable[bytes]]
     """Asks for a tdmrep.json: raises TryAgain where none came, Stop where there is none."""
-    pause: Callable[[str, float], None]
-    """Told when a host, asked for its file, wished to be left alone."""
 
     async def obey(self, url: URL) -> None:
         """Raise Stop when the host reserves the address, with or without a policy by which a licence may be had."""
         host = host_of(url)
-        rules: tuple[Rule, ...] = await self.known.of(host, lambda: self._read(url, host))
+        rules: tuple[Rule, ...] = await self.known.of(host, lambda: self._read(url))
         path = unquote(url.raw_path_qs)
         rule = next((rule for rule in rules if rule.matches(path)), None)
         if rule is not None and rule.is_reserved:
             licence = f" (its policy: {rule.policy})" if rule.policy else ""
             raise Stop("ROBOTS_DISALLOWED", f"{host}/{PLACE} reserves {url.path}{licence}")
 
-    async def _read(self, url: URL, host: str) -> tuple[tuple[Rule, ...], float]:
+    async def _read(self, url: URL) -> tuple[tuple[Rule, ...], float]:
         try:
             return read_rules(await self.read(url.origin() / PLACE)), HOLD_S
         except (Stop, AddressRefused):
             return (), HOLD_S
-        except TryAgain as trouble:
-            if trouble.after_s:
-                self.pause(trouble.host or host, trouble.after_s)
+        except TryAgain:
             return (), HOLD_TROUBLE_S
