@@ -17,7 +17,7 @@ def hosts(work: str | None, as_json: bool) -> None:
     """Show the bill of every image server.
 
     Requests, bytes, seconds, retries, refusals and opt-outs, as one can show them to an institution; and which
-    servers are left alone at this moment, and for how long.
+    servers are left alone at this moment, and for how long, or asked more slowly, because they said it was too often.
     """
     import time
 

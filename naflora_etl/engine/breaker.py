@@ -6,7 +6,7 @@ were in flight together count once, and so do failures of one address that no ot
 fails says little about its host.
 
 A host that refuses, because there were too many requests, shows its own pace: what it granted since the last
-refusal, by the time that it took, the pause that it wished included. From then on it is asked a little more slowly
+refusal, by the time that it took, the pause after it included. From then on it is asked a little more slowly
 than that, and then ever so slightly faster with each request that goes out (additive increase, multiplicative
 decrease, as in Jacobson, Congestion avoidance and control, 1988), until the recipe's own rate is the slower one.
 """
@@ -23,6 +23,8 @@ A_LITTLE_BELOW = 0.9
 """So much of the rate that a host granted is asked of it after a refusal."""
 RECOVERY_S = 600.0
 """Each request adds 1 / RECOVERY_S a second to the pace of a slowed host: a tenth more in a minute of asking."""
+ROUNDING_S = 1.0
+"""Retry-After counts whole seconds: so much of it may be more than was needed."""
 SLOWEST_GAP_S = 30.0
 """However much is refused, one request goes out in this time."""
 IDLE_S = 10.0
@@ -117,8 +119,10 @@ class HostState:
         could_ask = max(self.free_at, self.pause_until)
         is_idle = abs(now - could_ask) > IDLE_S  # either way: a clock may have been set back
         if self.refused and not (is_idle and self.turns == 1):  # one now and then is not too often
-            granted = max(self.turns - self.refused, 1)
-            self.slow_gap_s = min((could_ask - self.since) / granted / A_LITTLE_BELOW, SLOWEST_GAP_S)
+            granted, took_s = max(self.turns - self.refused, 1), could_ask - self.since
+            if self.pause_until > self.free_at:
+                took_s = max(took_s - min(self.pause_s, ROUNDING_S), self.pause_s)
+            self.slow_gap_s = min(took_s / granted / A_LITTLE_BELOW, SLOWEST_GAP_S)
         elif self.slow_gap_s:
             self.slow_gap_s /= 1 + self.gap_s / RECOVERY_S
         if self.refused or is_idle:

@@ -273,9 +273,10 @@ def test_a_rest_grows_with_every_failed_probe_and_has_an_end() -> None:
 
 
 def test_the_state_survives_its_packing_and_damage_makes_a_fresh_one() -> None:
-    state = HostState(1.5, 0.5, 3.5, 2.0, 5.5, 1.0, 6.5, b"abc", 3, 9, 2)
+    state = HostState(1.5, 0.5, 3.5, 2.0, 5.5, 1.0, 6.5, b"abc", 3, 9, 2, 0.25, 7.5, 8, 4)
     assert HostState.unpack(state.pack()) == state
-    for damaged in (b"", b"x", state.pack()[:-1], b"XXXX" + state.pack()[4:]):
+    of_old = b"NFL1" + state.pack()[4:80]  # from before hosts were slowed
+    for damaged in (b"", b"x", state.pack()[:-1], b"XXXX" + state.pack()[4:], of_old, b"NFL1" + state.pack()[4:]):
         assert HostState.unpack(damaged) == HostState()
 
 
