@@ -14,7 +14,7 @@ decrease, as in Jacobson, Congestion avoidance and control, 1988), until the rec
 from __future__ import annotations
 
 import struct
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 FIRST_REST_S = 1.0
 LONGEST_REST_S = 900.0
@@ -65,7 +65,7 @@ class HostState:
 
     def pack(self) -> bytes:
         """Return the state as bytes of a fixed length."""
-        return _PACKED.pack(_MARK, *astuple(self))
+        return _PACKED.pack(_MARK, *vars(self).values())
 
     @classmethod
     def unpack(cls, data: bytes) -> HostState:
