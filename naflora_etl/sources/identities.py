@@ -21,7 +21,7 @@ IDENTITIES = pa.schema(
         ("bucket", pa.int64()),
         ("position", pa.int64()),
         *((name, pa.string()) for name in (
-            "specimen_key", "fingerprint", "alias", "surname", "number", "eventDate", "countryCode", "datasetKey",
+            "specimen_key", "alias", "surname", "number", "eventDate", "countryCode", "datasetKey",
             "catalogNumber", "page_key")),
     ]
 )  # fmt: skip
@@ -41,6 +41,10 @@ def _contradict(left: str, right: str) -> str:
     return f"({differ} >= 2 or (coalesce({facts[0]}, false) and not ({agree})))"
 
 
+FINGERPRINT = """case when coalesce(surname, number, eventDate) is not null then left(sha256(concat_ws('|',
+    coalesce(surname, ''), coalesce(number, ''), coalesce(left(eventDate, 10), ''), coalesce(countryCode, ''))), 20)
+    end"""
+"""SQL for what tells whether two rows are of one gathering at once, and stands for it in a key."""
 TOLD = "(surname is not null)::int + (number is not null)::int + (eventDate is not null)::int"
 
 TURNS = 3
@@ -125,6 +129,7 @@ def find_identities(query: Callable[..., pa.Table], identities: pa.Table) -> pa.
 
     Columns: bucket, position, specimen_key, flag. `query` runs SQL over tables that are given by name.
     """
+    identities = query(f"select *, {FINGERPRINT} as fingerprint from identities", identities=identities)
     renamed = _tell_apart(query, identities)
     compared = query(BY_ID, identities=identities, renamed=renamed)
     unions = follow(query(UNIONS, compared=compared))

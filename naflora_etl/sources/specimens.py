@@ -50,7 +50,7 @@ KINDS = {
 DESCRIBED = pa.schema([
     (name, KINDS.get(name, TEXT)) for name in (
         "seq", "owner", "source", "page_key", "source_record_id", "licenses", "taxon_id", "scientificName",
-        "specimen_key", "gathering_key", "fingerprint", "institutionCode", "collectionCode", "catalogNumber",
+        "specimen_key", "gathering_key", "institutionCode", "collectionCode", "catalogNumber",
         "occurrenceID", "recordedBy", "recordNumber", "eventDate", "year", "countryCode", "stateProvince",
         "decimalLatitude", "decimalLongitude", "datasetKey", "basisOfRecord", "issue", "surname", "number", *HASHES)
 ])  # fmt: skip
@@ -72,15 +72,14 @@ with told as (
         case when surname is not null and number is not null and date is not null
             then left(sha256(surname || '|' || number || '|' || date), 20) end as gathering_key,
         case when coalesce(surname, number, date) is not null
-            then left(sha256(coalesce(surname, '') || '|' || coalesce(number, '') || '|' || coalesce(date, '') || '|'
-                || coalesce(country, '')), 20) end as fingerprint
+            then hash(coalesce(surname, '') || '|' || coalesce(number, '') || '|' || coalesce(date, '') || '|'
+                || coalesce(country, '')) else 0 end as fingerprint_hash
     from told
 )
-select specimen_key, gathering_key, fingerprint, number,
+select specimen_key, gathering_key, fingerprint_hash, number,
     case when abs(try_cast(latitude as double)) <= 90 then try_cast(latitude as double) end as latitude,
     case when abs(try_cast(longitude as double)) <= 180 then try_cast(longitude as double) end as longitude,
     hash(stem) as stem_hash, hash(link) as link_hash, hash(specimen_key) as key_hash,
-    case when fingerprint is null then 0 else hash(fingerprint) end as fingerprint_hash,
     case when alias is null then 0 else hash(alias) end as alias_hash
 from keyed
 """
