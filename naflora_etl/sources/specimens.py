@@ -72,8 +72,7 @@ with told as (
         case when surname is not null and number is not null and date is not null
             then left(sha256(surname || '|' || number || '|' || date), 20) end as gathering_key,
         case when coalesce(surname, number, date) is not null
-            then hash(coalesce(surname, '') || '|' || coalesce(number, '') || '|' || coalesce(date, '') || '|'
-                || coalesce(country, '')) else 0 end as fingerprint_hash
+            then hash(surname, number, date, country) else 0 end as fingerprint_hash
     from told
 )
 select specimen_key, gathering_key, fingerprint_hash, number,
