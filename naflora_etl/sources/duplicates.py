@@ -98,7 +98,7 @@ def judge_images(
     All rows of an image that tell a licence get the strictest that any of them tells, with its text; where that is not
     allowed, no row that tells none is clean either. All get every copy that any knows. Where rows, set aside or not,
     lead to different taxa, the clean ones are IMAGE_OF_SEVERAL_TAXA; else all clean ones but the preferred are
-    DUPLICATE_RECORD. Rows in which nothing changes are left out; the others come in the order of bucket and position.
+    DUPLICATE_RECORD. Rows in which nothing changes are left out.
     """
     images = encode(shared["image_key"]).indices
     shared = shared.set_column(SHARED.names.index("image_key"), "image_key", images)
@@ -112,20 +112,19 @@ def judge_images(
     )
     times = max(1, -(-shared.num_rows // ROWS_AT_ONCE))
     turns = images.fill_null(0).to_numpy() % times
-    if times > 1:
-        shared = shared.take(pa.array(np.argsort(turns, kind="stable")))
-    ends = np.cumsum(np.bincount(turns, minlength=times)).tolist()
+    rows = np.split(np.argsort(turns, kind="stable"), np.cumsum(np.bincount(turns, minlength=times))[:-1])
+    shared = shared.combine_chunks()  # else each turn would do it for itself
 
-    def judge(turn: tuple[int, int]) -> pa.Table:
-        start, end = turn
-        return query(JUDGE, licenses=licenses, shared=shared.slice(start, end - start))
+    def judge(of_turn: np.ndarray) -> pa.Table:
+        return query(JUDGE, licenses=licenses, shared=shared.take(pa.array(of_turn)))
 
-    changes = pa.concat_tables(work_ahead(judge, pairwise([0, *ends])))
-    return changes.take(pa.array(np.lexsort((changes["position"].to_numpy(), changes["bucket"].to_numpy()))))
+    return pa.concat_tables(work_ahead(judge, rows))
 
 
 def by_bucket(changes: pa.Table, buckets: int) -> Iterator[pa.Table]:
-    """Yield the changes of each bucket; they come in the order of bucket and position."""
-    ends = np.searchsorted(changes["bucket"].to_numpy(), np.arange(buckets + 1))
-    for start, end in pairwise(ends):
-        yield changes.slice(start, end - start)
+    """Yield the changes of each bucket, in the order of their positions."""
+    changes = changes.combine_chunks()
+    of_bucket, position = changes["bucket"].to_numpy(), changes["position"].to_numpy()
+    order = np.lexsort((position, of_bucket))
+    for start, end in pairwise(np.searchsorted(of_bucket[order], np.arange(buckets + 1))):
+        yield changes.take(pa.array(order[start:end]))

@@ -120,7 +120,6 @@ with flagged as (
 select coalesce(n.bucket, f.bucket) as bucket, coalesce(n.position, f.position) as position, n.specimen_key,
     nullif(concat_ws(' ', n.flag, f.flag), '') as flag
 from (from named where flag is not null) n full join flagged f on f.bucket = n.bucket and f.position = n.position
-order by bucket, position
 """
 
 
