@@ -58,16 +58,16 @@ DESCRIBED = pa.schema([
 Query = Callable[..., pa.Table]
 
 ALIAS = """case when is_plain_id then
-    case when starts_with(lower(occurrenceID), 'urn:uuid:') then substr(lower(occurrenceID), 10)
-        when starts_with(lower(occurrenceID), 'urn:') then substr(lower(occurrenceID), 5)
-        else lower(occurrenceID) end
+    case when starts_with(id_in_lower, 'urn:uuid:') then substr(id_in_lower, 10)
+        when starts_with(id_in_lower, 'urn:') then substr(id_in_lower, 5)
+        else id_in_lower end
     else odd_alias end"""
 DESCRIBE = f"""
 with told as (
     select *, {ALIAS} as alias, coalesce(nullif(ltrim(digits, '0'), ''), odd_number) as number from asked
 ), keyed as (
     select *, left(sha256(case when folded is not null then institution || folded
-            when occurrenceID is not null then 'occurrenceID|' || alias
+            when id_in_lower is not null then 'occurrenceID|' || alias
             else source || '|' || coalesce(datasetKey, '') || '|' || source_record_id end), 20) as specimen_key,
         case when surname is not null and number is not null and date is not null
             then left(sha256(surname || '|' || number || '|' || date), 20) end as gathering_key,
@@ -162,7 +162,7 @@ class SpecimenWriter:
         ids = flat(column)
         is_odd = count_letters(ids, ODD) > 0
         odd = self._alias(_where(ids, is_odd))[0] if is_odd.any() else pa.nulls(len(ids), TEXT)
-        return {"occurrenceID": ids, "is_plain_id": pa.array(~is_odd), "odd_alias": odd}
+        return {"id_in_lower": pc.ascii_lower(ids), "is_plain_id": pa.array(~is_odd), "odd_alias": odd}
 
     def aliases(self, ids: pa.ChunkedArray) -> pa.Array:
         """Return occurrenceIDs without what says that they are."""
