@@ -13,7 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from naflora_etl.sources import darwincore as dwc
-from naflora_etl.sources.bytewise import DIGITS, NO_DIGITS, NO_NUMBER, ODD, count_letters, fold_ascii, years_of_dates
+from naflora_etl.sources.bytewise import (
+    count_letters,
+    digit,
+    fold_ascii,
+    no_digit,
+    no_number,
+    odd_letter,
+    years_of_dates,
+)
 from naflora_etl.sources.distinct import Distinct
 from naflora_etl.sources.encoded import ENCODED, as_kind, decode, first_encoded, first_of, flat, only_where, told_where
 from naflora_etl.sources.places import country_code
@@ -122,8 +130,8 @@ class SpecimenWriter:
             "institution": self._institution(staged["institutionCode"], staged["collectionCode"])[0],
             "folded": self._folded_numbers(staged), "surname": surname, "country": country,
             "date": pc.utf8_slice_codeunits(date, 0, 10) if _longest(date) > 10 else date,
-            "latitude": _where(latitude, count_letters(latitude, NO_NUMBER) == 0),
-            "longitude": _where(longitude, count_letters(longitude, NO_NUMBER) == 0),
+            "latitude": _where(latitude, count_letters(latitude, no_number) == 0),
+            "longitude": _where(longitude, count_letters(longitude, no_number) == 0),
         }  # fmt: skip
         told = self._query(DESCRIBE, asked=pa.table(asked | self._ids(staged["occurrenceID"]) | self._numbers(number)))
         name_issue, taxon_id = self._taxa(staged)
@@ -151,8 +159,8 @@ class SpecimenWriter:
         """Return what names a specimen in its collection, folded; null where that cannot."""
         bears = first_of(staged["catalogNumber"], staged["barcodeValue"])
         named = pc.is_valid(flat(staged["institutionCode"])).to_numpy(zero_copy_only=False)
-        is_odd = count_letters(bears, ODD) > 0
-        folded = _where(fold_ascii(bears), named & (count_letters(bears, DIGITS) > 0))
+        is_odd = count_letters(bears, odd_letter) > 0
+        folded = _where(fold_ascii(bears), named & (count_letters(bears, digit) > 0))
         if not is_odd.any():
             return folded
         odd = decode(self._bears(_where(bears, is_odd & named))[0])
@@ -160,7 +168,7 @@ class SpecimenWriter:
 
     def _ids(self, column: pa.ChunkedArray) -> dict[str, pa.Array]:
         ids = flat(column)
-        is_odd = count_letters(ids, ODD) > 0
+        is_odd = count_letters(ids, odd_letter) > 0
         odd = self._alias(_where(ids, is_odd))[0] if is_odd.any() else pa.nulls(len(ids), TEXT)
         return {"id_in_lower": pc.ascii_lower(ids), "is_plain_id": pa.array(~is_odd), "odd_alias": odd}
 
@@ -169,7 +177,7 @@ class SpecimenWriter:
         return flat(self._query(f"select {ALIAS} as alias from asked", asked=pa.table(self._ids(ids)))["alias"])
 
     def _numbers(self, number: pa.Array) -> dict[str, pa.Array]:
-        is_odd = count_letters(number, NO_DIGITS) > 0
+        is_odd = count_letters(number, no_digit) > 0
         odd = self._number(_where(number, is_odd))[0]
         return {"digits": _where(number, ~is_odd), "odd_number": odd}
 

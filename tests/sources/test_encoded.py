@@ -10,7 +10,17 @@ import pytest
 
 from naflora_etl.sources import darwincore as dwc
 from naflora_etl.sources import distinct
-from naflora_etl.sources.bytewise import DIGITS, ODD, count_letters, fold_ascii, years_of_dates
+from naflora_etl.sources.bytewise import (
+    FEW,
+    Which,
+    count_letters,
+    digit,
+    fold_ascii,
+    no_digit,
+    no_number,
+    odd_letter,
+    years_of_dates,
+)
 from naflora_etl.sources.distinct import Distinct
 from naflora_etl.sources.encoded import ask_distinct, encode, first_encoded, first_of, only_where, stack, told_where
 
@@ -32,8 +42,28 @@ def test_folding_by_letters_is_folding_by_text(start: int) -> None:
     texts = some_texts(Random("fold"), 3000)
     folded = fold_ascii(pa.array(texts, TEXT).slice(start)).to_pylist()
     assert folded == [None if text is None else dwc.fold_text(text) for text in texts[start:]]
-    digits = count_letters(pa.array(texts, TEXT).slice(start), DIGITS).tolist()
-    assert digits == [sum(c.isdigit() for c in text or "") for text in texts[start:]]
+
+
+@pytest.mark.parametrize("start", [0, 3])
+@pytest.mark.parametrize("alphabet", [ALPHABET, "7" + "a" * 4 * FEW], ids=["many digits", "few"])
+def test_letters_are_counted(alphabet: str, start: int) -> None:
+    random = Random(alphabet)
+    texts = [random.choice([None, "".join(random.choices(alphabet, k=random.randint(0, 9)))]) for _ in range(3000)]
+    counted = count_letters(pa.array(texts, TEXT).slice(start), digit).tolist()
+    assert counted == [sum(c.isdigit() for c in text or "") for text in texts[start:]] and sum(counted) > 50
+
+
+@pytest.mark.parametrize(
+    ("which", "those"),
+    [
+        (digit, b"0123456789"),
+        (no_digit, set(range(256)) - set(b"0123456789")),
+        (no_number, set(range(256)) - set(b"0123456789-.")),
+        (odd_letter, {*range(32), *range(127, 256)}),
+    ],
+)
+def test_each_letter_is_of_its_kind(which: Which, those: bytes | set[int]) -> None:
+    assert set(np.flatnonzero(which(np.arange(256, dtype=np.uint8))).tolist()) == set(those)
 
 
 @pytest.mark.parametrize("texts", [[], [None], [""], ["-"], ["--", "a"], ["a-", "-b"], [None, "-", None]])
@@ -44,7 +74,7 @@ def test_folding_at_the_edges(texts: list[str | None]) -> None:
 
 def test_odd_is_what_is_no_printable_ascii() -> None:
     texts = ["a~ ", "é", "a\tb", "\x7f", None, "١"]
-    assert (count_letters(pa.array(texts, TEXT), ODD) > 0).tolist() == [False, True, True, True, False, True]
+    assert (count_letters(pa.array(texts, TEXT), odd_letter) > 0).tolist() == [False, True, True, True, False, True]
 
 
 def test_a_year_is_told_of_dates_that_python_reads_alike() -> None:
