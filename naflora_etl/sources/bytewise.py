@@ -40,7 +40,7 @@ def no_digit(data: np.ndarray) -> np.ndarray:
 
 def no_number(data: np.ndarray) -> np.ndarray:
     """Say what asks for Python in a number; a plus does, as DuckDB reads +-4 as -4."""
-    return no_digit(data) & (data != HYPHEN) & (data != DOT)
+    return np.asarray(no_digit(data) & (data != HYPHEN) & (data != DOT))
 
 
 def odd_letter(data: np.ndarray) -> np.ndarray:

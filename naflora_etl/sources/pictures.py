@@ -11,11 +11,12 @@ from naflora_etl.sources import alternatives
 from naflora_etl.sources import darwincore as dwc
 from naflora_etl.sources.distinct import Distinct
 from naflora_etl.sources.encoded import ENCODED, as_kind
+from naflora_etl.sources.specimens import LINK, STEM
 
 STAGED = pa.schema([
     ("seq", pa.int64()),
     *((name, pa.string()) for name in (
-        "owner", "stem", "link", "source", "page_key", "source_record_id", "url", "kind", "format", "licenses",
+        "owner", "link", "source", "page_key", "source_record_id", "url", "kind", "format", "licenses",
         "rightsHolder", "creator", "media_id")),
 ])  # fmt: skip
 """Media as they are staged, whoever sent them."""
@@ -74,7 +75,7 @@ select image_url, image_key, nullif(split_part(image_url, '/', 3), '') as host,
             then '{{"gbif": "' || ? || source_record_id || '/media/' || md5(url) || '"}}'
         when source = 'idigbio' then odd_copy end end as copy_urls,
     coalesce(shown, case when image_url is null then 'URL_UNUSABLE' end) as image_issue,
-    hash(stem) as stem_hash, hash(link) as link_hash,
+    {STEM} as stem_hash, {LINK} as link_hash,
     case when image_key is null then 0 else hash(image_key) end as image_hash
 from keyed
 """
@@ -102,7 +103,7 @@ class PictureWriter:
         odd = self._query(SPLIT, asked=staged.select(["url"]))["odd"]
         has_odd, has_ids = (column.null_count < staged.num_rows for column in (odd, staged["media_id"]))
         nothing = pa.nulls(staged.num_rows, TEXT)
-        asked = {name: staged[name] for name in ("stem", "link", "source", "source_record_id", "url")} | {
+        asked = {name: staged[name] for name in ("owner", "link", "source", "source_record_id", "url")} | {
             "odd": odd,
             "odd_url": self._url(odd)[0] if has_odd else nothing,
             "kind_issue": self._kind(staged["kind"], staged["format"])[0],

@@ -39,9 +39,9 @@ REPEATING = frozenset((
     "preparations",
 ))  # fmt: skip
 """Terms whose values repeat, so that they are read as codes."""
-WHOSE = ("seq", "owner", "stem", "link", "source", "page_key", "source_record_id", "licenses", "broken")
-"""What else comes along: order, how its key begins, how all of it is without the image's number, what its media point
-at, whose it is, its licences' texts, why it is unread."""
+WHOSE = ("seq", "owner", "link", "source", "page_key", "source_record_id", "licenses", "broken")
+"""What else comes along: order, how its key begins, what its media point at where that is not the key, whose it is, its
+licences' texts, why it is unread."""
 STAGED = pa.schema([("seq", pa.int64()), *((name, pa.string()) for name in (*WHOSE[1:], *TERMS))])
 """Records as they are staged, whoever sent them."""
 TEXT, WHOLE, DEGREES = pa.string(), pa.int64(), pa.float64()
@@ -65,6 +65,9 @@ DESCRIBED = pa.schema([
 """Specimens as they are described: texts that repeat are encoded."""
 Query = Callable[..., pa.Table]
 
+STEM = "hash(owner, source_record_id)"
+LINK = f"case when link is null then {STEM} else hash(link) end"
+"""SQL for what a record's rows of the table lie together by, and what its media find it by."""
 ALIAS = """case when is_plain_id then
     case when starts_with(id_in_lower, 'urn:uuid:') then substr(id_in_lower, 10)
         when starts_with(id_in_lower, 'urn:') then substr(id_in_lower, 5)
@@ -86,7 +89,7 @@ with told as (
 select specimen_key, gathering_key, fingerprint_hash, number,
     case when abs(try_cast(latitude as double)) <= 90 then try_cast(latitude as double) end as latitude,
     case when abs(try_cast(longitude as double)) <= 180 then try_cast(longitude as double) end as longitude,
-    hash(stem) as stem_hash, hash(link) as link_hash, hash(specimen_key) as key_hash,
+    {STEM} as stem_hash, {LINK} as link_hash, hash(specimen_key) as key_hash,
     case when alias is null then 0 else hash(alias) end as alias_hash
 from keyed
 """
@@ -125,7 +128,7 @@ class SpecimenWriter:
         date, year = self._dates(staged)
         number = first_of(staged["recordNumber"], staged["fieldNumber"])
         latitude, longitude = first_of(staged["decimalLatitude"]), first_of(staged["decimalLongitude"])
-        asked = {name: staged[name] for name in ("stem", "link", "source", "datasetKey", "source_record_id")}
+        asked = {name: staged[name] for name in ("owner", "link", "source", "datasetKey", "source_record_id")}
         asked |= {
             "institution": self._institution(staged["institutionCode"], staged["collectionCode"])[0],
             "folded": self._folded_numbers(staged), "surname": surname, "country": country,

@@ -117,8 +117,6 @@ def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[p
     columns = dict.fromkeys(specimens.STAGED.names, pa.nulls(bad.num_rows, TEXT)) | {
         "seq": pc.add(bad["number"], first),
         "owner": pa.repeat(whose.owner, bad.num_rows),
-        "stem": pc.binary_join_element_wise(whose.owner, places, ""),
-        "link": pc.binary_join_element_wise(whose.owner, places, ""),
         "source": pa.repeat(whose.source, bad.num_rows),
         "page_key": pa.repeat(whose.page_key, bad.num_rows),
         "source_record_id": places,
@@ -131,12 +129,10 @@ def _parted(rows: pa.Table, file: DataFile, whose: Whose, first: int) -> tuple[p
 
 
 def _whose(rows: pa.Table, whose: Whose, first: int) -> dict[str, pa.Array]:
-    stem = pc.binary_join_element_wise(whose.owner, rows["id"], "")
     return {
         "seq": pc.add(rows["number"], first),
         "owner": repeat(whose.owner, rows.num_rows),
-        "stem": stem,
-        "link": stem,
+        "link": pa.nulls(rows.num_rows, TEXT),
         "source": repeat(whose.source, rows.num_rows),
         "page_key": repeat(whose.page_key, rows.num_rows),
         "source_record_id": rows["id"],
@@ -167,7 +163,6 @@ def _record_job(records: list[Occurrence], first: int) -> Callable[[], Staged]:
             whose = {
                 "seq": seq,
                 "owner": f"{record.source}:",
-                "stem": f"{record.source}:{record.record_id}",
                 "link": str(seq),
                 "source": record.source,
                 "page_key": record.page_key,
