@@ -121,8 +121,10 @@ class Assembly:
             self.taxa.update(as_list(part.taxa))
             shared.append(part.shared)
             identities.append(part.identities)
-        names = by_bucket(self._compare(_gathered(identities)), self._parts)
-        changes = by_bucket(judge_images(self._spool.query, _gathered(shared), self._license_issue), self._parts)
+        with ThreadPoolExecutor(1) as pool:  # neither has enough to do for two cores at every moment
+            comparing = pool.submit(self._compare, _gathered(identities))
+            changes = by_bucket(judge_images(self._spool.query, _gathered(shared), self._license_issue), self._parts)
+            names = by_bucket(comparing.result(), self._parts)
 
         def make(given: tuple[int, pa.Table, pa.Table]) -> pa.Table:
             number, changed, named = given

@@ -18,7 +18,7 @@ from naflora_etl.sources.bytewise import is_tight
 from naflora_etl.sources.encoded import ENCODED, Column, encode, first_encoded, first_of, flat, recode, repeat, stack
 from naflora_etl.sources.rowblocks import Room, RowBlock, read_blocks
 
-ARROW_BYTES = 2 << 20
+ARROW_BYTES = 1 << 20
 """Of a block that Arrow splits at a time: so much, and where the columns' letters go, stays near the processor."""
 PYTHON_ROWS = 20_000
 """Rows of a file that is read by Python throughout, in one table."""
