@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[1]
             "harvest.archives holds an address with a login in it",
         ),
         ('name = "x"\n[harvest]\ngbif_api = "https://sesame@api.gbif.org"', "harvest.gbif_api holds an address with a"),
+        ('name = "x"\n[http]\nallow_private_hosts = ["127.0.0.0/8"]', "127.0.0.0/8 is no host; name each one, as"),
         ('name = "x"\n[http]\ncontact = "${NOT_SET_ANYWHERE}"', "${NOT_SET_ANYWHERE} is not set in the environment"),
     ],
 )

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from naflora_etl.recipe.section import Count, Section
 
@@ -41,6 +41,14 @@ class HttpOptions(Section):
     """Longest Retry-After that is waited for within a run; a longer one makes the failure transient."""
     obey_robots: bool = True
     """robots.txt and tdmrep.json of image servers, asked once a host, and opt-outs in headers."""
+
+    @field_validator("allow_private_hosts")
+    @classmethod
+    def _hosts_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:  # one that is no host would match nothing, and nobody would be told
+            if "/" in host or "*" in host:
+                raise ValueError(f"{host} is no host; name each one, as 127.0.0.1 or 127.0.0.1:8600")
+        return value
 
     @property
     def known_hosts(self) -> Mapping[str, HostPolicy]:
