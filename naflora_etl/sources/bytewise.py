@@ -1,6 +1,6 @@
 """Texts judged and folded letter by letter, a whole column at once: a pattern for each costs ten times more.
 
-Letters are compared, sixty-four in one step of the processor, where a look into a table would take one after the other.
+Letters are compared, many in one step of the processor, where a look into a table would take one after the other.
 """
 
 from __future__ import annotations

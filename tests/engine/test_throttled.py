@@ -5,52 +5,36 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from raw_server import Call, RawServer, ask, make_client, serving
 from test_lanes import Worker, end_with_turns, start, wait_until
+from virtual_server import Log, window
 
 from naflora_etl.engine.http import Answer
 from naflora_etl.engine.lanes import Lanes
 from naflora_etl.recipe import HostPolicy
 
 
-@dataclass
-class Throttling:
+@dataclass(kw_only=True)
+class Throttling(Log):
     """A host that grants `requests` in any second, as the sandbox's does."""
 
     requests: int
-    granted: deque[float] = field(default_factory=deque)
-    log: list[tuple[float, str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.rule = window(self.requests, 1, 1)
         self.server = RawServer({"/sheet": self.answer})
 
     async def answer(self, call: Call) -> None:
         now = time.monotonic()
-        while self.granted and self.granted[0] < now - 1:
-            self.granted.popleft()
-        is_granted = len(self.granted) < self.requests
-        self.log.append((now, call.path, 200 if is_granted else 429))
-        if is_granted:
-            self.granted.append(now)
-            await call.reply(200, b"fine")
-        else:
-            await call.reply(429, Retry_After="1")
-
-    def refused(self, since_s: float = 0.0) -> list[str]:
-        """Return the addresses that were refused so long after the first request."""
-        return [path for at, path, status in self.log if status == 429 and at >= self.log[0][0] + since_s]
-
-    def per_second(self, since_s: float) -> float:
-        """Return the rate at which requests were granted from then on."""
-        times = [at for at, _, status in self.log if status == 200 and at >= self.log[0][0] + since_s]
-        return (len(times) - 1) / (times[-1] - times[0])
+        status, _ = self.rule(now)
+        self.log.append((now, call.path, status))
+        await (call.reply(200, b"fine") if status == 200 else call.reply(429, Retry_After="1"))
 
 
 CASES = {
@@ -66,7 +50,7 @@ CASES = {
 @pytest.fixture(scope="module")
 def seen() -> dict[str, tuple[Throttling, list[Answer]]]:
     """Ask all of them at the same time, each in its own lane, as fast as the recipe of tests/test_survive.py does."""
-    hosts = {name: Throttling(granted) for name, (granted, _, _) in CASES.items()}
+    hosts = {name: Throttling(requests=granted) for name, (granted, _, _) in CASES.items()}
     with serving(*(host.server for host in hosts.values())):
         manners = {
             hosts[name].server.host: HostPolicy(concurrency=lanes, per_second=400)
@@ -90,15 +74,15 @@ def test_everything_arrives_and_hardly_anybody_is_refused(
 ) -> None:
     (host, answers), (granted, lanes, addresses) = seen[name], CASES[name]
     assert [answer.issue for answer in answers] == [None] * addresses
-    assert len(host.refused()) <= lanes + 0.04 * addresses, "those of the first burst, and one or two"
-    assert len(host.refused(since_s=2)) <= 0.04 * addresses
-    assert max(Counter(host.refused()).values()) <= 2
-    assert host.per_second(since_s=2) >= 0.8 * granted
+    assert host.refused() <= lanes + 0.04 * addresses, "those of the first burst, and one or two"
+    assert host.refused(after_s=2) <= 0.04 * addresses
+    assert host.most_in_a_row() <= 2
+    assert host.per_second(after_s=2) >= 0.8 * granted
 
 
 @pytest.fixture
 def host() -> Iterator[Throttling]:
-    made = Throttling(8)
+    made = Throttling(requests=8)
     with serving(made.server):
         yield made
 
@@ -113,7 +97,7 @@ def test_processes_share_the_slowed_pace(tmp_path: Path, host: Throttling) -> No
     turns = sorted(turn for _, turns in told for turn in turns)
     slowed = [turn for turn in turns if turn > turns[0] + 1]  # the pause of the first refusals is over
     assert min(later - sooner for sooner, later in pairwise(slowed)) >= 1 / 8
-    assert len(host.refused()) <= 4 + 2
+    assert host.refused() <= 4 + 2
 
 
 def test_a_killed_process_leaves_the_pace_to_the_next(tmp_path: Path, host: Throttling) -> None:

@@ -120,21 +120,22 @@ class Session:
         yield Response(status, {} if wish is None else {"Retry-After": f"{wish:g}"})
 
 
-@dataclass
-class Seen:
-    """What came of it, in the words of the server's log."""
+@dataclass(kw_only=True)
+class Log:
+    """What a server was asked, and what it said: second, path and status of each request."""
 
-    log: list[tuple[float, str, int]]
-    answers: list[Answer]
-    state: HostState
+    log: list[tuple[float, str, int]] = field(default_factory=list)
 
     @property
     def times(self) -> list[float]:
         return [at for at, _, _ in self.log]
 
+    def _since(self, after_s: float) -> list[tuple[float, str, int]]:
+        return [line for line in self.log if line[0] >= self.log[0][0] + after_s]
+
     def refused(self, after_s: float = 0.0) -> int:
-        """Return how many requests were refused."""
-        return sum(status != 200 for at, _, status in self.log if at >= after_s)
+        """Return how many requests were refused, so long after the first one."""
+        return sum(status != 200 for _, _, status in self._since(after_s))
 
     def most_in_a_row(self) -> int:
         """Return how often an address was refused before it was granted, at most."""
@@ -143,8 +144,16 @@ class Seen:
 
     def per_second(self, after_s: float) -> float:
         """Return the rate at which requests were granted."""
-        granted = [at for at, _, status in self.log if status == 200 and at >= after_s]
+        granted = [at for at, _, status in self._since(after_s) if status == 200]
         return (len(granted) - 1) / (granted[-1] - granted[0])
+
+
+@dataclass(kw_only=True)
+class Seen(Log):
+    """What came of it, in the words of the server's log."""
+
+    answers: list[Answer]
+    state: HostState
 
 
 def ask_all(
@@ -168,6 +177,6 @@ def ask_all(
                 return await ask(f"http://{HOST}/{number}")
 
         answers = await asyncio.gather(*(one(number) for number in range(requests)))
-        return Seen(session.log, answers, client.lanes.state(HOST))
+        return Seen(log=session.log, answers=answers, state=client.lanes.state(HOST))
 
     return run_at_once(work())
