@@ -18,7 +18,7 @@ PATH = {
     "records": "images of specimen records",
     "selection": "images",
     "images": "images chosen, with their spares",
-    "split": "images fetched and redacted",
+    "split": "images that were fetched",
     "shards": "images of the split",
 }
 """Tables that the funnel runs through, and what a row of each is."""
