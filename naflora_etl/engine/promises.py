@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from naflora_etl.engine.contracts import check_table, conform, read_contract
 from naflora_etl.engine.stage import Stage
-from naflora_etl.engine.tables import hash_rows
+from naflora_etl.engine.tables import RowHasher
 
 
 class BrokenPromise(Exception):
@@ -27,6 +27,7 @@ class Promise:
         self.parts = 0
         self._came: set[Any] = set()
         self._keys: list[np.ndarray] = []
+        self._hasher = RowHasher() if stage.streams and self.contract.primary_key else None
 
     def check(self, part: pa.Table) -> pa.Table:
         """Return a part in the contract's order and types; raises BrokenPromise, with all that is wrong with it."""
@@ -36,8 +37,8 @@ class Promise:
         self.parts += 1
         if self.stage.accounts_for:
             self._came.update(pc.unique(table[self.stage.accounts_for]).to_pylist())
-        if self.stage.streams and self.contract.primary_key:
-            self._keys.append(hash_rows(table.select(list(self.contract.primary_key))))
+        if self._hasher is not None:
+            self._keys.append(self._hasher.hash(table.select(list(self.contract.primary_key))))
         return table
 
     def check_account(self) -> None:

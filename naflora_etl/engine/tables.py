@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -196,10 +196,21 @@ def _query(sql: str, parameters: Sequence[Any], tables: Mapping[str, pa.Table], 
             return connection.sql(sql, params=list(parameters)).to_arrow_table()
 
 
-def hash_rows(table: pa.Table) -> np.ndarray:
-    """Return a number of 64 bits for each row; equal rows have equal ones."""
-    columns = ", ".join(f'"{name}"' for name in table.column_names)
-    return np.asarray(query_tables(f"select hash({columns}) as h from given", given=table)["h"].to_numpy())
+class RowHasher:
+    """Gives each row of a table a number of 64 bits, in any thread; equal rows have equal ones.
+
+    One DuckDB serves all the parts of a table: to open one takes as long as the rows of a part.
+    """
+
+    def __init__(self) -> None:
+        self._database = duckdb.connect(":memory:", config={"threads": 1})
+
+    def hash(self, table: pa.Table) -> np.ndarray:
+        """Return the numbers (uint64) of a table's rows."""
+        columns = ", ".join(f'"{name}"' for name in table.column_names)
+        with hearing_interrupts(), closing(self._database.cursor()) as cursor:
+            cursor.register("given", table)
+            return np.asarray(cursor.sql(f"select hash({columns}) as h from given").to_arrow_table()["h"].to_numpy())
 
 
 def clean_rows(table: pa.Table) -> pa.Table:

@@ -20,6 +20,9 @@ for _letter in b"abcdefghijklmnopqrstuvwxyz0123456789":
     FOLDED[_letter] = FOLDED[ord(chr(_letter).upper())] = _letter
 DATE_LENGTH = 10
 DATE_DIGITS = [0, 1, 2, 3, 5, 6, 8, 9]
+WINDOW_BYTES = 1 << 16
+SMALL = np.uint8(0x20)
+"""What makes a letter from A to Z small, and no other one of a to z."""
 FEW = 16
 """Where one letter in so many is of a kind, or fewer are, they are counted one by one."""
 
@@ -48,6 +51,15 @@ def odd_letter(data: np.ndarray) -> np.ndarray:
     return ~_within(data, ord(" "), ord("~"))
 
 
+def beside_path(data: np.ndarray) -> np.ndarray:
+    """Say what is none of the letters that most paths are made of: A-Z a-z 0-9 and '()*+,-./:;_% and blanks."""
+    is_common = _within(data | SMALL, ord("a"), ord("z"))
+    is_common |= _within(data, ord("'"), ord(";"))
+    for letter in b"_% ":
+        is_common |= data == letter
+    return ~is_common
+
+
 def _blank(data: np.ndarray) -> np.ndarray:
     """Say what may be blank at the edge of a text."""
     return ~_within(data, ord("!"), ord("~"))
@@ -56,7 +68,10 @@ def _blank(data: np.ndarray) -> np.ndarray:
 def count_letters(column: pa.StringArray, which: Which) -> np.ndarray:
     """Return how many letters of each text, 0 of a null, are of a kind."""
     data, offsets = _parts(column)
-    hits = which(data)
+    hits = np.empty(len(data), bool)
+    for begin in range(0, len(data), WINDOW_BYTES):  # so much stays near the processor
+        window = slice(begin, begin + WINDOW_BYTES)
+        hits[window] = which(data[window])
     number = np.count_nonzero(hits)
     if not number:
         return np.zeros(len(column), np.int32)
@@ -99,6 +114,15 @@ def is_tight(column: pa.StringArray) -> bool:
     if not is_told.all():
         begins, ends = begins[is_told], ends[is_told]
     return not (_blank(data[begins]).any() or _blank(data[ends - 1]).any())
+
+
+def last_letters(column: pa.StringArray) -> np.ndarray:
+    """Return the last letter of each text, 0 where there is none."""
+    data, offsets = _parts(column)
+    last = np.zeros(len(column), np.uint8)
+    is_told = offsets[1:] > offsets[:-1]
+    last[is_told] = data[offsets[1:][is_told] - 1]
+    return last
 
 
 def years_of_dates(column: pa.StringArray) -> np.ndarray:

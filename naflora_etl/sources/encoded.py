@@ -64,12 +64,15 @@ def told_where(is_told: np.ndarray, text: str) -> pa.DictionaryArray:
     return only_where(is_told, repeat(text, len(is_told)))
 
 
-def only_where(is_told: np.ndarray, column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Return a column that says nothing in the other rows."""
+def only_where(is_told: np.ndarray, column: Column) -> pa.Array:
+    """Return a column, encoded or not, that says nothing in the other rows."""
+    array = flat(column)
     if is_told.all():
-        return column
-    codes = pc.if_else(pa.array(is_told), column.indices, pa.scalar(None, pa.int32()))
-    return pa.DictionaryArray.from_arrays(codes, column.dictionary)
+        return array
+    if not pa.types.is_dictionary(array.type):
+        return pc.if_else(pa.array(is_told), array, pa.scalar(None, array.type))
+    codes = pc.if_else(pa.array(is_told), array.indices, pa.scalar(None, pa.int32()))
+    return pa.DictionaryArray.from_arrays(codes, array.dictionary)
 
 
 def first_of(*columns: Column) -> pa.Array:

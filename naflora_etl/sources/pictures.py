@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html.entities import html5
 
 import pyarrow as pa
 
 from naflora_etl.sources import alternatives
 from naflora_etl.sources import darwincore as dwc
 from naflora_etl.sources.distinct import Distinct
-from naflora_etl.sources.encoded import ENCODED, as_kind
+from naflora_etl.sources.encoded import ENCODED, as_kind, first_encoded, only_where
+from naflora_etl.sources.plainurls import PlainUrls
 from naflora_etl.sources.specimens import LINK, STEM
 
 STAGED = pa.schema([
@@ -34,23 +34,6 @@ DESCRIBED = pa.schema([
 TEXT = pa.string()
 Query = Callable[..., pa.Table]
 
-# an address that is normal already but for blanks in its path: normalise_url would quote these and no more
-PLAIN = (
-    r"https?://[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?\.[a-z0-9_-]*[a-z0-9_-](?::[1-9][0-9]{0,3})?"
-    r"/[A-Za-z0-9/%:@!$'()*+,;=~._ -]*"
-    r"(?:\?[A-Za-z0-9/?%:@!$()*+,;=~._-]+(?:&[A-Za-z0-9_.-]+=[A-Za-z0-9/?%:@!$()*+,=~._-]*)*)?"
-)
-# HTML reads &copy=1 as a sign and the rest, without any semicolon
-SIGNS = "|".join(name for name in html5 if not name.endswith(";"))
-# what is rare is looked for by its letters first, which costs a tenth of a pattern
-SPLIT = rf"""
-select case when is_plain then null else url end as odd from (select url, coalesce(
-    regexp_full_match(url, '{PLAIN.replace("'", "''")}')
-    and not ((contains(url, ':80/') or contains(url, ':443/'))
-        and regexp_matches(url, '^(http://[^/]*:80/|https://[^/]*:443/)'))
-    and not ends_with(url, ' ') and not (contains(url, '&') and regexp_matches(url, '&(?:{SIGNS})')), false) as is_plain
-from asked)
-"""
 PATH = "lower(regexp_replace(url, '[?#].*$', '', 's'))"
 DESCRIBE = rf"""
 with told as (
@@ -60,7 +43,7 @@ with told as (
 ), shown as (
     select *, case when url is null or url = '' or starts_with(url, '?') or starts_with(url, '#') then 'NO_IMAGE'
             when kind_issue is not null then kind_issue
-            when ends_with(url, '.jpg') and not contains(url, '?') and not contains(url, '#') then null
+            when no_page then null
             when (contains(lower(url), 'manifest') or contains(lower(url), '/info.json'))
                 and regexp_matches({PATH}, '(/manifest|manifest\.json|/info\.json)$') then 'IMAGE_IS_MANIFEST'
             when contains(lower(url), '.htm') and regexp_matches({PATH}, '\.html?$') then 'IMAGE_IS_WEB_PAGE'
@@ -69,7 +52,7 @@ with told as (
 ), keyed as (
     select *, case when shown is null then left(sha256(image_url), 20) end as image_key from shown
 )
-select image_url, image_key, nullif(split_part(image_url, '/', 3), '') as host,
+select image_url, image_key,
     case when image_key is not null then case
         when source = 'gbif' and regexp_full_match(source_record_id, '[0-9]+') and url != ''
             then '{{"gbif": "' || ? || source_record_id || '/media/' || md5(url) || '"}}'
@@ -87,7 +70,8 @@ class PictureWriter:
     def __init__(self, query: Query, *, gbif_api: str, idigbio_api: str) -> None:
         self._query = query
         self._gbif_copies = alternatives.gbif_copy_stem(f"{gbif_api}/v1")
-        self._url = Distinct(lambda text: (dwc.normalise_url(text),), TEXT)
+        self._plain = PlainUrls(query)
+        self._url = Distinct(_normal, TEXT, TEXT)
         self._kind = Distinct(lambda kind, form: (dwc.kind_issue(kind, form),), TEXT)
         self._copy = Distinct(
             lambda media_id: (
@@ -100,16 +84,27 @@ class PictureWriter:
 
     def describe(self, staged: pa.Table) -> pa.Table:
         """Return the images of staged media (STAGED), in their order (DESCRIBED)."""
-        odd = self._query(SPLIT, asked=staged.select(["url"]))["odd"]
-        has_odd, has_ids = (column.null_count < staged.num_rows for column in (odd, staged["media_id"]))
+        url = self._plain.tell(staged["url"])
+        odd = only_where(~url.is_plain, staged["url"])
+        odd_url, odd_host = self._url(odd)
+        has_ids = staged["media_id"].null_count < staged.num_rows
         nothing = pa.nulls(staged.num_rows, TEXT)
         asked = {name: staged[name] for name in ("owner", "link", "source", "source_record_id", "url")} | {
             "odd": odd,
-            "odd_url": self._url(odd)[0] if has_odd else nothing,
+            "odd_url": odd_url,
+            "no_page": pa.array(url.no_page),
             "kind_issue": self._kind(staged["kind"], staged["format"])[0],
             "odd_copy": self._copy(staged["media_id"])[0] if has_ids else nothing,
         }
         told = self._query(DESCRIBE, [self._gbif_copies], asked=pa.table(asked))
         columns = {name: staged[name] for name in DESCRIBED.names if name in staged.column_names}
-        columns |= {name: told[name] for name in told.column_names} | {"media_licenses": staged["licenses"]}
+        columns |= {name: told[name] for name in told.column_names} | {
+            "media_licenses": staged["licenses"], "host": first_encoded(only_where(url.is_plain, url.places), odd_host),
+        }  # fmt: skip
         return pa.table([as_kind(columns[field.name], field.type) for field in DESCRIBED], schema=DESCRIBED)
+
+
+def _normal(text: str | None) -> tuple[str | None, str | None]:
+    """Return an address in its one spelling, and the host that it names."""
+    url = dwc.normalise_url(text)
+    return url, url and dwc.host_of(url)

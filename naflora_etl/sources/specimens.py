@@ -133,8 +133,8 @@ class SpecimenWriter:
             "institution": self._institution(staged["institutionCode"], staged["collectionCode"])[0],
             "folded": self._folded_numbers(staged), "surname": surname, "country": country,
             "date": pc.utf8_slice_codeunits(date, 0, 10) if _longest(date) > 10 else date,
-            "latitude": _where(latitude, count_letters(latitude, no_number) == 0),
-            "longitude": _where(longitude, count_letters(longitude, no_number) == 0),
+            "latitude": only_where(count_letters(latitude, no_number) == 0, latitude),
+            "longitude": only_where(count_letters(longitude, no_number) == 0, longitude),
         }  # fmt: skip
         told = self._query(DESCRIBE, asked=pa.table(asked | self._ids(staged["occurrenceID"]) | self._numbers(number)))
         name_issue, taxon_id = self._taxa(staged)
@@ -163,16 +163,16 @@ class SpecimenWriter:
         bears = first_of(staged["catalogNumber"], staged["barcodeValue"])
         named = pc.is_valid(flat(staged["institutionCode"])).to_numpy(zero_copy_only=False)
         is_odd = count_letters(bears, odd_letter) > 0
-        folded = _where(fold_ascii(bears), named & (count_letters(bears, digit) > 0))
+        folded = only_where(named & (count_letters(bears, digit) > 0), fold_ascii(bears))
         if not is_odd.any():
             return folded
-        odd = decode(self._bears(_where(bears, is_odd & named))[0])
+        odd = decode(self._bears(only_where(is_odd & named, bears))[0])
         return pc.if_else(pa.array(is_odd), odd, folded)
 
     def _ids(self, column: pa.ChunkedArray) -> dict[str, pa.Array]:
         ids = flat(column)
         is_odd = count_letters(ids, odd_letter) > 0
-        odd = self._alias(_where(ids, is_odd))[0] if is_odd.any() else pa.nulls(len(ids), TEXT)
+        odd = self._alias(only_where(is_odd, ids))[0] if is_odd.any() else pa.nulls(len(ids), TEXT)
         return {"id_in_lower": pc.ascii_lower(ids), "is_plain_id": pa.array(~is_odd), "odd_alias": odd}
 
     def aliases(self, ids: pa.ChunkedArray) -> pa.Array:
@@ -181,8 +181,8 @@ class SpecimenWriter:
 
     def _numbers(self, number: pa.Array) -> dict[str, pa.Array]:
         is_odd = count_letters(number, no_digit) > 0
-        odd = self._number(_where(number, is_odd))[0]
-        return {"digits": _where(number, ~is_odd), "odd_number": odd}
+        odd = self._number(only_where(is_odd, number))[0]
+        return {"digits": only_where(~is_odd, number), "odd_number": odd}
 
     def _dates(self, staged: pa.Table) -> tuple[pa.Array, pa.Array]:
         """Return dates as texts, and their years."""
@@ -206,11 +206,6 @@ class SpecimenWriter:
         if not pc.any(odd).as_py():
             return told
         return pc.replace_with_mask(told, odd, ask(text.filter(odd))[0])
-
-
-def _where(column: pa.Array, told: np.ndarray) -> pa.Array:
-    """Return a column that tells nothing where `told` is not so."""
-    return column if told.all() else pc.if_else(pa.array(told), column, pa.scalar(None, column.type))
 
 
 def _longest(column: pa.Array) -> int:
