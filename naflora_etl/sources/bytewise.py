@@ -21,6 +21,8 @@ for _letter in b"abcdefghijklmnopqrstuvwxyz0123456789":
 DATE_LENGTH = 10
 DATE_DIGITS = [0, 1, 2, 3, 5, 6, 8, 9]
 WINDOW_BYTES = 1 << 16
+WORD = 8
+"""Letters that make one number."""
 SMALL = np.uint8(0x20)
 """What makes a letter from A to Z small, and no other one of a to z."""
 FEW = 16
@@ -123,6 +125,21 @@ def last_letters(column: pa.StringArray) -> np.ndarray:
     is_told = offsets[1:] > offsets[:-1]
     last[is_told] = data[offsets[1:][is_told] - 1]
     return last
+
+
+def words_from(column: pa.StringArray, start: int) -> np.ndarray:
+    """Return eight bytes of each text from `start` on as one number (uint64), the first weighing most.
+
+    Behind the end of a text are zeros.
+    """
+    data, offsets = _parts(column)
+    padded = np.append(data, np.zeros(start + WORD, np.uint8))
+    words = np.ndarray((len(padded) - WORD + 1,), ">u8", padded, strides=(1,))
+    begins = offsets[:-1] + start
+    told = np.clip(offsets[1:] - begins, 0, WORD).astype(np.uint64)
+    beyond = np.where(told > 0, np.uint64(8) * (np.uint64(WORD) - told), np.uint64(0))
+    taken = words[begins].astype(np.uint64) >> beyond << beyond
+    return np.where(told > 0, taken, np.uint64(0))
 
 
 def years_of_dates(column: pa.StringArray) -> np.ndarray:

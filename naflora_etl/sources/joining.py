@@ -14,10 +14,13 @@ from naflora_etl.sources.distinct import Distinct
 from naflora_etl.sources.encoded import Column, decode, first_encoded, first_of, flat, only_where, told_where
 from naflora_etl.sources.licences import choose_license
 from naflora_etl.sources.staging import BETWEEN, Whose
+from naflora_etl.sources.textorder import sort_texts
 
 TEXT = pa.string()
 NOT_OF_A_ROW = ("owner", "licenses", "issue", "link_hash")
 """Columns of a specimen that are used up by the join."""
+PLACE_BITS = 31
+"""A part has fewer rows than that many bits count."""
 
 
 class Places(NamedTuple):
@@ -119,9 +122,14 @@ def _bare_numbers(specimens: pa.Table, links: np.ndarray, first: np.ndarray) -> 
 
 
 def _numbers(codes: np.ndarray, seq: np.ndarray) -> np.ndarray:
-    """Return the number of each picture among those of its record, by their order."""
-    order = np.lexsort((seq, codes))
-    ranked = codes[order]
+    """Return the number of each picture among those of its record, by their order.
+
+    What is sorted has the picture's place within it, which costs a fifth of sorting places by two columns.
+    """
+    by_seq = np.argsort(seq, kind="stable")
+    packed = np.sort(codes[by_seq] << PLACE_BITS | np.arange(len(codes)))
+    order = by_seq[packed & ((1 << PLACE_BITS) - 1)]
+    ranked = packed >> PLACE_BITS
     starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1]))) if len(ranked) else ranked
     lengths = np.diff(np.append(starts, len(ranked)))
     number = np.empty(len(codes), np.int64)
@@ -131,12 +139,12 @@ def _numbers(codes: np.ndarray, seq: np.ndarray) -> np.ndarray:
 
 def _sorted_once(key: pa.Array, seq: pa.Array) -> np.ndarray:
     """Return the order of the rows by their key; of equal keys only the first that came."""
-    order = pc.sort_indices(pa.table({"key": key, "seq": seq}), [("key", "ascending"), ("seq", "ascending")])
-    ranked = key.take(order)
+    order = sort_texts(key, seq)
+    ranked = key.take(pa.array(order))
     if len(ranked) < 2:
-        return np.asarray(order.to_numpy())
+        return order
     fresh = pc.not_equal(ranked.slice(1), ranked.slice(0, len(ranked) - 1)).to_numpy(zero_copy_only=False)
-    return np.asarray(order.to_numpy()[np.concatenate(([True], fresh))])
+    return np.asarray(order[np.concatenate(([True], fresh))])
 
 
 def _taker(places: np.ndarray) -> Callable[[Column], pa.Array]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from naflora_etl.sources.pythonrows import allow_large_fields
 
-BLOCK_BYTES = 24 << 20
+BLOCK_BYTES = 48 << 20
 LARGEST_ROW = 1 << 26
 WINDOW_BYTES = 1 << 19
 MANY_RETURNS = 1_000

@@ -75,7 +75,9 @@ ALIAS = """case when is_plain_id then
     else odd_alias end"""
 DESCRIBE = f"""
 with told as (
-    select *, {ALIAS} as alias, coalesce(nullif(ltrim(digits, '0'), ''), odd_number) as number from asked
+    select *, {ALIAS} as alias, coalesce(
+        case when starts_with(digits, '0') then nullif(ltrim(digits, '0'), '') else digits end, odd_number) as number
+    from asked
 ), keyed as (
     select *, left(sha256(case when folded is not null then institution || folded
             when id_in_lower is not null then 'occurrenceID|' || alias
