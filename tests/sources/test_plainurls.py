@@ -24,7 +24,8 @@ OTHER = [
     None, "", "http://a.org", "https://a.org?x=1", "http://a.org:80/1", "https://a.org:443/1", "HTTP://a.org/1",
     "http:/a.org/1", "http:///1", "http://A.org/1", "ftp://a.org/1", "http://a.org/1 ", "http://a.org/1#x",
     "http://a.org/?", "http://a.org/q?a=1&copy=2", "http://a.org/é.jpg", "http://a.org/[1]", "http://user@a.org/1",
-    "http://localhost/1", "http://a.org/a ?x=1 2", "x http://a.org/1", "httpx://a.org/1", "http://a.org./1", "\0",
+    "http://localhost/1", "http://a.org/a&copy", "http://a.org/a ?x=1 2", "x http://a.org/1",
+    "httpx://a.org/1", "http://a.org./1", "\0",
 ]  # fmt: skip
 PARTS = [
     "http", "https", "HTTP", "ftp", "://", ":/", "//", "/", "a.org", "A.org", "a_b.org", "a..org", "a.org.", ":80",
