@@ -199,7 +199,7 @@ def _query(sql: str, parameters: Sequence[Any], tables: Mapping[str, pa.Table], 
 class RowHasher:
     """Gives each row of a table a number of 64 bits, in any thread; equal rows have equal ones.
 
-    One DuckDB serves all the parts of a table: to open one takes as long as the rows of a part.
+    One DuckDB serves all the parts of a table: to open one takes longer than the rows of a part.
     """
 
     def __init__(self) -> None:

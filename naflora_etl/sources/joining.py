@@ -124,7 +124,7 @@ def _bare_numbers(specimens: pa.Table, links: np.ndarray, first: np.ndarray) -> 
 def _numbers(codes: np.ndarray, seq: np.ndarray) -> np.ndarray:
     """Return the number of each picture among those of its record, by their order.
 
-    What is sorted has the picture's place within it, which costs a fifth of sorting places by two columns.
+    What is sorted has the picture's place within it, which costs a fourth of sorting places by two columns.
     """
     by_seq = np.argsort(seq, kind="stable")
     packed = np.sort(codes[by_seq] << PLACE_BITS | np.arange(len(codes)))
