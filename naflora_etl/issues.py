@@ -87,3 +87,6 @@ ISSUES: dict[str, str] = {
 
 # Another build asks again for these, and for these alone.
 TRANSIENT: frozenset[str] = frozenset({"SOURCE_UNREACHABLE", "SOURCE_UNREADABLE", "HOST_TROUBLE"})
+ASKED_ANEW: frozenset[str] = TRANSIENT | {"ADDRESS_REFUSED"}
+"""Of aggregators, and of lists that are fetched: what may pass, and what no server was asked for, as a recipe may allow
+the address since."""

@@ -21,7 +21,7 @@ from naflora_etl.engine.receipts import Receipt, Receipts
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import clean_rows, read_parquet
 from naflora_etl.engine.workspace import Workspace
-from naflora_etl.issues import TRANSIENT
+from naflora_etl.issues import ASKED_ANEW, TRANSIENT
 from naflora_etl.names.backbone import describe_backbone
 from naflora_etl.pipeline import build_recipe
 from naflora_etl.recipe import Recipe
@@ -227,14 +227,14 @@ class Counting:
 
     def taxa_without_answer(self) -> dict[str, int]:
         """Return about how many taxa each source gave no answer for now, and so would be asked again."""
-        failed = {(row["source"], row["taxon_id"]) for row in self._rows_to_repeat("harvest")
-                  if row["taxon_id"] and row["issue"] in TRANSIENT}  # fmt: skip
+        failed = {(row["source"], row["taxon_id"]) for row in self._rows_to_repeat("harvest", ASKED_ANEW)
+                  if row["taxon_id"] and row["issue"] in ASKED_ANEW}  # fmt: skip
         return Counter(source for source, _ in failed)
 
     def ask_image_hosts(self, would_ask: _WouldAsk | None) -> list[Errand]:
         """Return what each image server would be asked for; spares only as far as images fail."""
         if would_ask is None:
-            rows = [row for row in self._rows_to_repeat("images") if row["pack"] is None]
+            rows = [row for row in self._rows_to_repeat("images", TRANSIENT) if row["pack"] is None]
             sure = Counter(row["host"] for row in rows if row["issue"] != "SPARE_NOT_NEEDED")
         else:
             rows = self._not_fetched(would_ask.fingerprint)
@@ -257,16 +257,16 @@ class Counting:
         work = SliceWork(rows, self.recipe.images, Packs(self.workspace, "plan"), lambda *told: None)
         return [row for row in rows if not work.is_here(row["image_key"], benched)]
 
-    def _rows_to_repeat(self, stage: str) -> list[dict[str, Any]]:
+    def _rows_to_repeat(self, stage: str, again: frozenset[str]) -> list[dict[str, Any]]:
         """Return the rows of the slices of a finished stage that another build runs again."""
         receipt = self.receipts.find(stage)
-        if receipt is None or not any(receipt.issues.get(issue) for issue in TRANSIENT):
+        if receipt is None or not any(receipt.issues.get(issue) for issue in again):
             return []
         rows: list[dict[str, Any]] = []
         for path in self.receipts.parts(receipt):
             with self.workspace.open(path) as stream:
                 part = read_parquet(stream).to_pylist()
-            rows += part if any(row["issue"] in TRANSIENT for row in part) else []
+            rows += part if any(row["issue"] in again for row in part) else []
         return rows
 
     def tell_images(self, taxa: int) -> str:

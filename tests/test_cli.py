@@ -194,6 +194,19 @@ def test_a_port_that_nobody_listens_on_sets_the_taxon_aside(tmp_path: Path, monk
     assert named in shown and named in run("status", "--work", "work/mine")[1]
 
 
+def test_a_host_that_a_recipe_allows_later_is_asked_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.csv").write_text("scientificName\nQuercus alba L.\n")
+    closed = '[harvest]\ngbif_api = "http://127.0.0.1:9"\nsources = ["gbif"]\n'
+    for manners, issue in (
+        ("tries = 1\n", "ADDRESS_REFUSED 1"),
+        ('tries = 1\nallow_private_hosts = ["127.0.0.1"]\n', "SOURCE_UNREACHABLE 1"),
+    ):
+        recipe = offline_recipe(tmp_path, "list.csv", harvest=closed, http=f"[http]\n{manners}")
+        code, shown = run("build", str(recipe), "--until", "harvest")
+        assert (code, issue in shown) == (0, True), shown
+
+
 def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.csv").write_text("scientificName\nQuercus alba L.\n")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from naflora_etl.issues import TRANSIENT
 from naflora_etl.recipe import ImagesOptions
 
 Output = Literal["webdataset", "files"]
-ASKED_ANEW = TRANSIENT | {"ADDRESS_REFUSED"}
-"""What the next run asks again: what may pass, and what no server was asked for."""
 UNASKED = frozenset({"KEY_UNUSABLE", "KEY_REPEATED", "URL_UNUSABLE"})
 """Rows that the list itself sets aside."""
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from naflora_etl import __version__
 from naflora_etl.engine.faults import Fault
-from naflora_etl.fetching.options import ASKED_ANEW, FetchOptions, Summary
+from naflora_etl.fetching.options import FetchOptions, Summary
 from naflora_etl.fetching.shards import FORMS, STATE, replacing
+from naflora_etl.issues import ASKED_ANEW
 from naflora_etl.recipe import HttpOptions
 
 FORMAT = 1

@@ -24,8 +24,9 @@ from naflora_etl.engine.tables import read_parquet, write_parquet
 from naflora_etl.fetching.asked import Asked
 from naflora_etl.fetching.journal import Journal, Record
 from naflora_etl.fetching.manifest import MANIFEST, label_of, manifest_rows
-from naflora_etl.fetching.options import ASKED_ANEW, UNASKED, FetchOptions
+from naflora_etl.fetching.options import UNASKED, FetchOptions
 from naflora_etl.fetching.shards import FORMS, STATE, Place, Sample, put_in_place, remove, replacing
+from naflora_etl.issues import ASKED_ANEW
 
 
 class Found(NamedTuple):

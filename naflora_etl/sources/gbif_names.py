@@ -10,7 +10,7 @@ from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.http import Ask
 from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.receipts import digest_of
-from naflora_etl.issues import TRANSIENT
+from naflora_etl.issues import ASKED_ANEW
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources import gbif
 from naflora_etl.sources.gbif_download import ask_for
@@ -65,7 +65,7 @@ class DownloadErrand:
             journal = Journal(self.notes, f"{name}-pages")
             errand = Errand("gbif", taxa, self.options, self.blobs, OnlyNames, journal)
             await errand.run(ask, tell)
-            open_names = sum(row["issue"] in TRANSIENT for row in errand.rows)
+            open_names = sum(row["issue"] in ASKED_ANEW for row in errand.rows)
             if open_names:
                 raise Fault(
                     f"GBIF gave no usable answer about {open_names:,} names, so no download was requested; "

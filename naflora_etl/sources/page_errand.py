@@ -13,7 +13,7 @@ from naflora_etl.engine.answers import Answer
 from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.http import Ask
 from naflora_etl.engine.notes import Notes
-from naflora_etl.issues import TRANSIENT
+from naflora_etl.issues import ASKED_ANEW
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources.paging import Page, Portal, Request, Taxon, Unreadable
 
@@ -48,7 +48,7 @@ class Journal:
 
     def add(self, question: str, facts: Row) -> None:
         """Note an answer; one that another try may better is not kept."""
-        if facts["issue"] not in TRANSIENT:
+        if facts["issue"] not in ASKED_ANEW:
             self.rows[question] = facts | {"fetched_at": facts["fetched_at"].isoformat()}
             self.notes.write(self.name, {"rows": self.rows})
 

@@ -18,7 +18,7 @@ from naflora_etl.engine.blobs import Blobs
 from naflora_etl.engine.faults import Fault
 from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.tables import read_parquet
-from naflora_etl.issues import TRANSIENT
+from naflora_etl.issues import ASKED_ANEW
 from naflora_etl.recipe import HarvestOptions, Recipe
 
 NOTE = "renewal"
@@ -109,7 +109,7 @@ class Earlier:
         if self.renewal is None or taxon_id in self.renewal.ask.get(source, ()):
             return False
         return any("/records" in row["page_key"] or row["issue"] for row in self.rows[source, taxon_id]) and not any(
-            row["issue"] in TRANSIENT for row in self.rows[source, taxon_id]
+            row["issue"] in ASKED_ANEW for row in self.rows[source, taxon_id]
         )
 
     def take(self, source: str, taxon_id: str | None) -> list[Row]:
@@ -121,7 +121,7 @@ class Earlier:
 
         A source that is out of reach must not look like one that withdrew what it had.
         """
-        if not rows or not any(row["issue"] in TRANSIENT for row in rows):
+        if not rows or not any(row["issue"] in ASKED_ANEW for row in rows):
             return rows
         earlier = self.rows[rows[0]["source"], rows[0]["taxon_id"]]
         return earlier if any(row["issue"] is None for row in earlier) else rows

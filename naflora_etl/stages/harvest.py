@@ -27,7 +27,7 @@ from naflora_etl.engine.notes import Notes
 from naflora_etl.engine.receipts import digest_of
 from naflora_etl.engine.stage import Stage
 from naflora_etl.engine.tables import clean_rows
-from naflora_etl.issues import TRANSIENT
+from naflora_etl.issues import ASKED_ANEW
 from naflora_etl.recipe import HarvestOptions
 from naflora_etl.sources import gbif_download, idigbio_download
 from naflora_etl.sources.archives import ArchiveErrand, check_archives, is_address, read_local
@@ -121,7 +121,7 @@ def _download(
 
 def _close(journals: Sequence[Journal], rows: Sequence[Row]) -> None:
     """Forget what came once nothing is missing; till then the next build asks for what is missing alone."""
-    if not any(row["issue"] in TRANSIENT for row in rows):
+    if not any(row["issue"] in ASKED_ANEW for row in rows):
         for journal in journals:
             journal.close()
 
@@ -162,5 +162,5 @@ STAGE = Stage(
     slice_by="taxon_id",
     rows_per_slice="taxa_per_slice",
     files=lambda options: tuple(place for place in options.archives if not is_address(place)),
-    transient=TRANSIENT,
+    transient=ASKED_ANEW,
 )
